@@ -1,0 +1,250 @@
+"""The neutral state of one gateway: what is wanted of it, and what was seen on it, in one type.
+
+Every object is a frozen dataclass with an `id` that is unique within its kind. `digest()` names its
+content: two objects with the same digest are the same object for every purpose of the engine. A secret
+takes part in the digest and is never printed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any, ClassVar
+
+
+class Kind(StrEnum):
+    """Kinds in dependency order: each may refer only to kinds above it."""
+
+    UPSTREAM = "upstream"
+    LIMIT = "limit"
+    CONSUMER = "consumer"
+    ROUTE = "route"
+    GRANT = "grant"
+    KEY = "key"
+    BLOCK = "block"
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One address of an upstream: `url` is scheme, host, optional port and optional path prefix."""
+
+    url: str
+    weight: int = 100
+
+
+@dataclass(frozen=True, slots=True)
+class HealthCheck:
+    """An active HTTP check: a target is out after `unhealthy` failures, back after `healthy` successes."""
+
+    path: str
+    interval_s: int = 10
+    timeout_s: int = 2
+    healthy: int = 1
+    unhealthy: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """Where traffic goes: `id` is the public id of an UpstreamBinding."""
+
+    kind: ClassVar[Kind] = Kind.UPSTREAM
+    id: str
+    label: str
+    targets: tuple[Target, ...]
+    timeout_ms: int = 15_000
+    connect_timeout_ms: int = 2_000
+    health: HealthCheck | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A token bucket: `burst` tokens at most, `calls` of them refilled evenly over `period_s` seconds.
+
+    It is counted per subscription, never per key. `id` is the public id of a PlanRevision.
+    """
+
+    kind: ClassVar[Kind] = Kind.LIMIT
+    id: str
+    label: str
+    calls: int
+    period_s: int
+    burst: int
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """The caller's program: `id` is the public id of an Application."""
+
+    kind: ClassVar[Kind] = Kind.CONSUMER
+    id: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A path prefix on one listener: `id` is the public id of a Publication.
+
+    `environment` is the slug of the Environment whose listener carries it; `base_path` starts with a
+    slash and has none at its end; the rest of the path reaches the upstream with the prefix taken off.
+    """
+
+    kind: ClassVar[Kind] = Kind.ROUTE
+    id: str
+    label: str
+    environment: str
+    base_path: str
+    upstream: str
+    api_version: str
+    revision: str
+    host: str = ""
+    cors_origins: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A subscription: who may call which routes, within which limit. `id` is its public id."""
+
+    kind: ClassVar[Kind] = Kind.GRANT
+    id: str
+    label: str
+    consumer: str
+    routes: tuple[str, ...]
+    limit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One credential of a grant. `key_id` may be logged, `value` is the whole key and may not.
+
+    `value` is empty in an observed document: a gateway hands out no keys, so there `value_digest`
+    carries what is known of it.
+    """
+
+    kind: ClassVar[Kind] = Kind.KEY
+    id: str
+    key_id: str
+    grant: str
+    value_digest: str
+    value: str = field(default="", repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A subscription that used up its quota: answered 429 until `until` (POSIX seconds, UTC).
+
+    `id` is the public id of the Block row, `grant` the subscription it stops.
+    """
+
+    kind: ClassVar[Kind] = Kind.BLOCK
+    id: str
+    grant: str
+    reason: str
+    until: int
+
+
+type Item = Upstream | Limit | Consumer | Route | Grant | Key | Block
+
+ITEM_TYPES: Mapping[Kind, type[Item]] = {
+    Kind.UPSTREAM: Upstream,
+    Kind.LIMIT: Limit,
+    Kind.CONSUMER: Consumer,
+    Kind.ROUTE: Route,
+    Kind.GRANT: Grant,
+    Kind.KEY: Key,
+    Kind.BLOCK: Block,
+}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Ref:
+    """The name of an object on a gateway."""
+
+    kind: Kind
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.id}"
+
+
+def ref(item: Item) -> Ref:
+    """Name `item`."""
+    return Ref(item.kind, item.id)
+
+
+def value_digest(value: str) -> str:
+    """Digest of a key's value. The value holds 256 random bits, so a plain hash gives nothing away."""
+    return hashlib.sha256(value.encode()).hexdigest()
+
+
+def to_plain(item: Item) -> dict[str, Any]:
+    """`item` as JSON values, without a key's secret."""
+    plain = {"kind": str(item.kind), **asdict(item)}
+    if isinstance(item, Key):
+        del plain["value"]
+    return plain
+
+
+def from_plain(plain: Mapping[str, Any]) -> Item:
+    """The inverse of `to_plain`. Raises KeyError or TypeError on anything else."""
+    values = dict(plain)
+    kind = Kind(values.pop("kind"))
+    if kind is Kind.UPSTREAM:
+        values["targets"] = tuple(Target(**target) for target in values["targets"])
+        values["health"] = HealthCheck(**values["health"]) if values.get("health") else None
+    for name in ("cors_origins", "routes"):
+        if name in values:
+            values[name] = tuple(values[name])
+    return ITEM_TYPES[kind](**values)
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and no spaces: equal values give equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def digest(item: Item) -> str:
+    """SHA-256 (hex) over the canonical JSON of `item`; a key enters by the digest of its value."""
+    return hashlib.sha256(canonical_json(to_plain(item)).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """All objects of one gateway, by name. Build it with `Document.of`."""
+
+    items: Mapping[Ref, Item] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, items: Iterable[Item]) -> Document:
+        """A document of `items`. Raises ValueError when two of them have the same name."""
+        named: dict[Ref, Item] = {}
+        for item in items:
+            if ref(item) in named:
+                raise ValueError(f"two objects are named {ref(item)}")
+            named[ref(item)] = item
+        return cls({name: named[name] for name in sorted(named, key=_order)})
+
+    def of_kind[T](self, item_type: type[T]) -> Iterator[T]:
+        """The objects of one type, in the order of their ids."""
+        return (item for item in self.items.values() if isinstance(item, item_type))
+
+    def digests(self) -> dict[Ref, str]:
+        """The digest of every object."""
+        return {name: digest(item) for name, item in self.items.items()}
+
+    def digest(self) -> str:
+        """One SHA-256 (hex) for the whole document."""
+        lines = [f"{name} {value}" for name, value in self.digests().items()]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+
+_RANK = {kind: rank for rank, kind in enumerate(Kind)}
+
+
+def _order(name: Ref) -> tuple[int, str]:
+    return (_RANK[name.kind], name.id)

@@ -1,0 +1,124 @@
+"""What a driver owes the engine. The text of the contract is here; tests/gateways/driver_contract.py holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+if TYPE_CHECKING:
+    from gateways.engine.changes import ChangeSet
+    from gateways.engine.document import Document, Ref
+
+
+class Feature(StrEnum):
+    """What a gateway can be asked to enforce; a driver that lacks one is said to lack it before publishing."""
+
+    KEY_AUTH = "key_auth"
+    RATE_LIMIT = "rate_limit"
+    QUOTA_BLOCK = "quota_block"
+    PROBLEM_ANSWERS = "problem_answers"
+    USAGE_FEED = "usage_feed"
+    CORS = "cors"
+    HEALTH_CHECK = "health_check"
+    WEIGHTED_TARGETS = "weighted_targets"
+    HOST_ROUTING = "host_routing"
+    ROUTE_CANARY = "route_canary"
+
+
+class DriverError(Exception):
+    """A gateway did not do as asked. `permanent` means that the same push would be refused again.
+
+    `message` is in the gateway's own words, without secrets; `offenders` names the objects it blames,
+    where it names any.
+    """
+
+    def __init__(self, message: str, *, permanent: bool, offenders: tuple[Ref, ...] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.permanent = permanent
+        self.offenders = offenders
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Where one Environment is served on a gateway: `port` on every node, `host` empty for any."""
+
+    environment: str
+    port: int
+    host: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One process of a gateway, reached through the agent at `url`."""
+
+    name: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """All that a driver needs to reach one gateway. Drivers are made anew for every reconcile."""
+
+    gateway: str
+    nodes: tuple[Node, ...] = ()
+    listeners: tuple[Listener, ...] = ()
+    token: str = field(default="", repr=False)
+    version: int = 0
+    options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Adapted:
+    """`document` as this gateway will show it; `notes` says in words what was dropped or weakened, by object."""
+
+    document: Document
+    notes: Mapping[Ref, str] = field(default_factory=dict)
+
+
+type Scope = frozenset[Ref] | None
+"""The objects to look at; None is all of them."""
+
+type Progress = Callable[[str, str], None]
+"""Called with the name of a step and a sentence about it, as the step begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a read-back found. An object is confirmed when every node serves it (or, deleted, no longer does)."""
+
+    confirmed: frozenset[Ref]
+    unconfirmed: Mapping[Ref, str] = field(default_factory=dict)
+    nodes: Mapping[str, str] = field(default_factory=dict)
+
+
+class Driver(Protocol):
+    """One kind of gateway. All methods may raise DriverError.
+
+    `renders_whole` is true for a driver that writes the whole document at every push (files, agents): it
+    is always observed, compared and guarded with scope None, because that is what its push touches.
+    """
+
+    kind: ClassVar[str]
+    label: ClassVar[str]
+    supports: ClassVar[frozenset[Feature]]
+    renders_whole: ClassVar[bool]
+
+    def __init__(self, connection: Connection) -> None: ...
+
+    def adapt(self, desired: Document) -> Adapted:
+        """Make `desired` look exactly as `observe` will return it; drop what the gateway cannot do and say so."""
+
+    def observe(self, scope: Scope) -> Document:
+        """What the gateway holds now, of what carries our mark and stands in `scope`."""
+
+    def apply(self, changes: ChangeSet, progress: Progress) -> None:
+        """Carry out `changes`, make before break. Idempotent. Nothing without our mark is touched."""
+
+    def verify(self, changes: ChangeSet) -> Verdict:
+        """Read back what `changes` touched, or probe it."""
+
+    def snapshot(self, desired: Document) -> bytes:
+        """The body that an agent fetches for itself at its start; empty for a gateway without agents."""
