@@ -1,0 +1,117 @@
+"""The usage feed: how a line of Envoy's access log becomes a line of NDJSON for the portal.
+
+**The line that the portal receives** is one compact JSON array per call, in this order:
+
+| # | field | type | meaning |
+| --- | --- | --- | --- |
+| 0 | ts | float | start of the call, POSIX milliseconds by the gateway's clock |
+| 1 | publication | str | public id of the Publication (the route) that took the call |
+| 2 | client | str | public id of the Subscription; empty when the call was refused before it was known |
+| 3 | key_id | str | the 16-character public id of the credential; empty unless the gateway knew the whole key |
+| 4 | method | str | HTTP method |
+| 5 | path | str | path as the caller sent it, base path included, query string left out; at most 1,024 bytes |
+| 6 | status | int | status the caller saw; 0 when the caller left before there was one |
+| 7 | duration_ms | float | first byte in to last byte out |
+| 8 | upstream_ms | float or null | first byte sent upstream to first byte back; null when no upstream answered |
+| 9 | bytes_in | int | bytes of the request body |
+| 10 | bytes_out | int | bytes of the response body |
+| 11 | request_id | str | x-request-id, the same that the upstream and the caller saw |
+| 12 | flags | str | why, in Envoy's words: its response flags (`UF`, `UT`, `RL`, ...), else the reason of an answer that Envoy gave itself (`missing_api_key`, `unknown_api_key`, `client_not_allowed`, `quota`); empty for an ordinary call |
+
+Calls that reached no publication (unknown paths) belong to nobody and are left out.
+
+**Offsets.** A segment is one log file; its feed is the concatenation of its converted lines, and an offset
+counts bytes of that feed. The conversion is a pure function of the log line, so the feed of a segment can be
+made again from any line on, byte for byte, after a crash. It must therefore never change for one
+`FEED_FORMAT`: a new format gets a new number, which stands in the segment's name.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+FEED_FORMAT = 1
+
+LOG_FORMAT = "\t".join(
+    (
+        "%START_TIME(%s.%3f)%",
+        "%ROUTE_NAME%",
+        "%REQ(x-gatehouse-subscription)%",
+        "%FILTER_STATE(gatehouse.header_key:PLAIN)%",
+        "%FILTER_STATE(gatehouse.bearer_key:PLAIN)%",
+        "%REQ(:METHOD)%",
+        "%RESPONSE_CODE%",
+        "%COMMON_DURATION(DS_RX_BEG:DS_TX_END:us)%",
+        "%COMMON_DURATION(US_TX_BEG:US_RX_BEG:us)%",
+        "%DURATION%",
+        "%BYTES_RECEIVED%",
+        "%BYTES_SENT%",
+        "%REQ(x-request-id)%",
+        "%RESPONSE_FLAGS%",
+        "%RESPONSE_CODE_DETAILS%",
+        "%PATH(NQ:ORIG_OR_PATH):1024%",
+    )
+)
+"""What Envoy writes, without the newline. The path stands last, as the only field a caller fills freely."""
+
+_FIELDS = LOG_FORMAT.count("\t") + 1
+_KEY_HEAD = re.compile(r"gh[a-z]([0-9A-Za-z]{16})")
+_BEARER = "Bearer "
+_KNOWN_KEY = frozenset({"client_not_allowed"})
+_NO_REASON = frozenset({"-", "via_upstream", "direct_response"})
+
+
+def feed_line(log_line: bytes) -> bytes:
+    """One log line (without its newline) as a feed line with its newline; empty if it is left out."""
+    fields = log_line.decode("utf-8", "replace").split("\t", _FIELDS - 1)
+    if len(fields) != _FIELDS or _dash(fields[1]) == "":
+        return b""
+    start, route, client, header_key, bearer_key, method, status = fields[:7]
+    total, upstream, duration, bytes_in, bytes_out, request_id, flags, details, path = fields[7:]
+    try:
+        row = [
+            round(float(start) * 1000, 3),
+            route,
+            _dash(client),
+            _key_id(header_key, bearer_key) if _dash(client) or details in _KNOWN_KEY else "",
+            method,
+            path,
+            _integer(status),
+            _milliseconds(total, float(duration)),
+            _milliseconds(upstream, None),
+            _integer(bytes_in),
+            _integer(bytes_out),
+            _dash(request_id),
+            _reason(flags, details),
+        ]
+    except ValueError:
+        return b""
+    return json.dumps(row, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+
+
+def _dash(value: str) -> str:
+    return "" if value == "-" else value
+
+
+def _integer(value: str) -> int:
+    return 0 if value == "-" else int(value)
+
+
+def _milliseconds(microseconds: str, otherwise: float | None) -> float | None:
+    return otherwise if microseconds == "-" else int(microseconds) / 1000
+
+
+def _key_id(header_key: str, bearer_key: str) -> str:
+    """The public id in the head of the key that was used: the header wins, as it does in Envoy."""
+    head = header_key if header_key != "-" else bearer_key.removeprefix(_BEARER)
+    match = _KEY_HEAD.fullmatch(head)
+    return match[1] if match else ""
+
+
+def _reason(flags: str, details: str) -> str:
+    if details.startswith("rbac_access_denied"):
+        return "quota"
+    if flags != "-":
+        return flags
+    return "" if details in _NO_REASON else details
