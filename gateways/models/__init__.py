@@ -1,0 +1,19 @@
+"""The data planes, what is published on them, and the proof of what they serve."""
+
+from gateways.models.deployment import Deployment, DeploymentStep
+from gateways.models.gateway import Gateway, GatewayListener, GatewayNode, GatewayQuerySet
+from gateways.models.proof import AppliedObject
+from gateways.models.publication import BasePathClaim, Publication, PublicationQuerySet
+
+__all__ = [
+    "AppliedObject",
+    "BasePathClaim",
+    "Deployment",
+    "DeploymentStep",
+    "Gateway",
+    "GatewayListener",
+    "GatewayNode",
+    "GatewayQuerySet",
+    "Publication",
+    "PublicationQuerySet",
+]

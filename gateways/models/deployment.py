@@ -1,0 +1,94 @@
+"""One recorded reconcile of one gateway."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from audit.models import Record, Stateful, TonedChoices
+from gateways.models.gateway import Gateway
+
+
+class Deployment(Stateful, Record):
+    """What a reconcile set out to do (`changes`, without secrets), its steps and its outcome.
+
+    `changes` is the list of `{"op", "kind", "id", "label", "fields"}` that the preview shows, `message` the
+    gateway's own words where it refused. `cause` is the public id of the audit event that rang, where one did.
+    """
+
+    public_id_prefix = "dep"
+
+    class State(TonedChoices):
+        QUEUED = "queued", "push", _("Queued")
+        RUNNING = "running", "push", _("Running")
+        SUCCEEDED = "succeeded", "live", _("Succeeded")
+        PARTIAL = "partial", "hold", _("Partly done")
+        REFUSED = "refused", "fail", _("Refused by the gateway")
+        FAILED = "failed", "fail", _("Failed")
+        CANCELLED = "cancelled", "off", _("Cancelled")
+
+    moves: ClassVar = {
+        State.QUEUED: frozenset({State.RUNNING, State.CANCELLED}),
+        State.RUNNING: frozenset(
+            {State.SUCCEEDED, State.PARTIAL, State.REFUSED, State.FAILED, State.CANCELLED}
+        ),
+        State.SUCCEEDED: frozenset(),
+        State.PARTIAL: frozenset(),
+        State.REFUSED: frozenset(),
+        State.FAILED: frozenset(),
+        State.CANCELLED: frozenset(),
+    }
+
+    gateway = models.ForeignKey(Gateway, on_delete=models.PROTECT, related_name="deployments")
+    state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
+    cause = models.CharField(max_length=40, blank=True)
+    cause_label = models.CharField(max_length=300, blank=True)
+    version = models.PositiveBigIntegerField(default=0)
+    attempt = models.PositiveSmallIntegerField(default=1)
+    changes = models.JSONField(default=list)
+    created_count = models.PositiveIntegerField(default=0)
+    updated_count = models.PositiveIntegerField(default=0)
+    deleted_count = models.PositiveIntegerField(default=0)
+    notes = models.JSONField(default=list)
+    message = models.TextField(blank=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["gateway", "-id"], name="deployment_history")]
+
+    def __str__(self) -> str:
+        return f"{self.gateway} #{self.version}"
+
+    @property
+    def is_over(self) -> bool:
+        return self.finished_at is not None
+
+
+class DeploymentStep(models.Model):
+    """One step of a Deployment, written as it begins and as it ends, so that a page can follow it."""
+
+    class State(TonedChoices):
+        RUNNING = "running", "push", _("Running")
+        DONE = "done", "live", _("Done")
+        FAILED = "failed", "fail", _("Failed")
+
+    deployment = models.ForeignKey(Deployment, on_delete=models.CASCADE, related_name="steps")
+    position = models.PositiveSmallIntegerField()
+    name = models.CharField(max_length=40)
+    detail = models.TextField(blank=True)
+    state = models.CharField(max_length=8, choices=State, default=State.RUNNING)
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["deployment", "position"]
+        constraints = [
+            models.UniqueConstraint(fields=["deployment", "position"], name="deployment_step_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.name

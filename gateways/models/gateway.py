@@ -1,0 +1,135 @@
+"""A data plane, where it listens, and its processes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from apis.models import Environment
+from audit.models import Record, RecordQuerySet, TonedChoices
+from teams.models import Verb
+from teams.models.team import slug_validator
+
+if TYPE_CHECKING:
+    from teams.models import Actor
+
+HEARTBEAT_LIMIT = timedelta(seconds=20)
+"""A node that was silent for longer is counted as away."""
+
+
+class GatewayQuerySet(RecordQuerySet["Gateway"]):
+    def visible_to(self, actor: Actor) -> GatewayQuerySet:
+        """Gateways are shared by all teams: whoever may publish or oversees the platform sees them."""
+        return self if actor.may(Verb.GATEWAY_VIEW) else self.none()
+
+    def manageable_by(self, actor: Actor) -> GatewayQuerySet:
+        return self if actor.everywhere(Verb.GATEWAY_MANAGE) else self.none()
+
+    def active(self) -> GatewayQuerySet:
+        return self.filter(retired_at=None)
+
+
+class Gateway(Record):
+    """A data plane. `token_sealed` opens its agents, which prove themselves with it too (`token_digest`).
+
+    `version` orders pushes. A reconcile holds the lease (`lease_owner` until `lease_until`); it is taken by
+    a conditional UPDATE and never by a transaction held across network calls. `behind_since` is set when
+    something that concerns this gateway was decided and not yet confirmed; a sweep re-rings those.
+    """
+
+    public_id_prefix = "gw"
+
+    class Kind(models.TextChoices):
+        ENVOY = "envoy", _("Envoy")
+        MEMORY = "memory", _("Memory")
+
+    slug = models.CharField(_("short name"), max_length=48, unique=True, validators=[slug_validator])
+    name = models.CharField(_("name"), max_length=80)
+    kind = models.CharField(_("kind"), max_length=16, choices=Kind)
+    options = models.JSONField(_("options"), default=dict, blank=True)
+    version = models.PositiveBigIntegerField(default=0, editable=False)
+    token_sealed = models.BinaryField(default=bytes, editable=False)
+    token_digest = models.BinaryField(max_length=32, default=bytes, editable=False)
+    token_digest_key = models.PositiveSmallIntegerField(default=0, editable=False)
+    lease_owner = models.CharField(max_length=64, blank=True, editable=False)
+    lease_until = models.DateTimeField(null=True, editable=False)
+    behind_since = models.DateTimeField(null=True, editable=False)
+    retired_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects: ClassVar[GatewayQuerySet] = GatewayQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class GatewayListener(Record):
+    """Where one Environment is served: `port` on every node, `public_url` is what callers use."""
+
+    public_id_prefix = "lsn"
+
+    gateway = models.ForeignKey(Gateway, on_delete=models.PROTECT, related_name="listeners")
+    environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="listeners")
+    port = models.PositiveIntegerField(_("port"))
+    host = models.CharField(_("host"), max_length=253, blank=True)
+    public_url = models.CharField(_("public address"), max_length=300)
+
+    class Meta:
+        ordering = ["gateway", "environment__position"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["gateway", "environment"], name="gateway_listener_environment_once"
+            ),
+            models.UniqueConstraint(fields=["gateway", "port", "host"], name="gateway_listener_address_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.environment} on {self.gateway}"
+
+
+class GatewayNode(Record):
+    """One process of a gateway and its last heartbeat. `version` and `digest` are what it says it serves."""
+
+    public_id_prefix = "node"
+
+    class State(TonedChoices):
+        SERVING = "serving", "live", _("Serving")
+        STARTING = "starting", "push", _("Starting")
+        AWAY = "away", "fail", _("Silent")
+
+    gateway = models.ForeignKey(Gateway, on_delete=models.CASCADE, related_name="nodes")
+    name = models.CharField(max_length=80)
+    agent_url = models.CharField(max_length=300)
+    software = models.CharField(max_length=80, blank=True)
+    serving = models.BooleanField(default=False)
+    version = models.PositiveBigIntegerField(default=0)
+    digest = models.CharField(max_length=64, blank=True)
+    started_at = models.DateTimeField(null=True)
+    heartbeat_at = models.DateTimeField(null=True)
+    retired_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["gateway", "name"]
+        constraints = [models.UniqueConstraint(fields=["gateway", "name"], name="gateway_node_name_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def state(self) -> State:
+        """Worked out from the heartbeat, never stored."""
+        if self.heartbeat_at is None or timezone.now() - self.heartbeat_at > HEARTBEAT_LIMIT:
+            return self.State.AWAY
+        return self.State.SERVING if self.serving else self.State.STARTING
+
+    @staticmethod
+    def alive() -> Q:
+        """Nodes that count: not retired, heard of lately."""
+        return Q(retired_at=None, heartbeat_at__gt=timezone.now() - HEARTBEAT_LIMIT)

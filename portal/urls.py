@@ -1,0 +1,25 @@
+"""Every route of the portal. A page or REST object belongs to the highest app whose data it shows."""
+
+from django.contrib import admin
+from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView
+
+from portal import views
+
+urlpatterns = [
+    path("", views.home, name="home"),
+    path("healthz", views.healthz, name="healthz"),
+    path("accounts/", include("allauth.urls")),
+    path("admin/", admin.site.urls),
+    path("api/v1/schema/", SpectacularAPIView.as_view(), name="rest-schema"),
+    path("", include("teams.urls")),
+    path("", include("apis.urls")),
+    path("", include("subscriptions.urls")),
+    path("", include("gateways.urls")),
+    path("", include("usage.urls")),
+]
+
+handler400 = "portal.views.bad_request"
+handler403 = "portal.views.forbidden"
+handler404 = "portal.views.not_found"
+handler500 = "portal.views.server_error"

@@ -1,0 +1,41 @@
+"""Home, health, and the pages for what went wrong."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+
+from teams.access import OPEN, HtmxHttpRequest, page
+
+
+@page(OPEN)
+def home(request: HtmxHttpRequest) -> HttpResponse:
+    """The catalogue is the front door."""
+    return redirect("catalogue")
+
+
+@page(OPEN)
+def healthz(_request: HtmxHttpRequest) -> HttpResponse:
+    """Liveness: this process answers. Touches neither database nor broker."""
+    return JsonResponse({"status": "ok"})
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return render(request, "400.html", status=400)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return render(request, "403.html", {"reason": str(exception)}, status=403)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return render(request, "404.html", status=404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    return render(request, "500.html", status=500)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """The form was not ours or had grown old."""
+    return render(request, "403.html", {"csrf": True}, status=403)

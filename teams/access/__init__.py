@@ -1,0 +1,20 @@
+"""Who may enter a route: every page and every REST action declares its rule here. A route without one fails CI.
+
+Together with `models`, `actions` and `queries` this is what other apps may import of `teams`.
+"""
+
+from teams.access.pages import HtmxHttpRequest, htmx_partial, page
+from teams.access.rest import ResourceViewSet, rule_of_view
+from teams.access.rules import AGENT, OPEN, SIGNED_IN, Rule
+
+__all__ = [
+    "AGENT",
+    "OPEN",
+    "SIGNED_IN",
+    "HtmxHttpRequest",
+    "ResourceViewSet",
+    "Rule",
+    "htmx_partial",
+    "page",
+    "rule_of_view",
+]

@@ -1,0 +1,37 @@
+"""What a person is told, in the page and by mail. The row is the outbox: it commits with its cause."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from audit.models import Record
+
+
+class Notice(Record):
+    """One message to one user. `path` is where it leads; `mailed_at` is set once the mail server took it."""
+
+    public_id_prefix = "ntc"
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="notices")
+    name = models.CharField(max_length=80)
+    title = models.CharField(max_length=200)
+    body = models.TextField(blank=True)
+    path = models.CharField(max_length=300, blank=True)
+    read_at = models.DateTimeField(null=True, blank=True)
+    mail_wanted = models.BooleanField(default=True)
+    mail_attempts = models.PositiveSmallIntegerField(default=0)
+    mailed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["user", "-id"], name="notice_inbox"),
+            models.Index(
+                fields=["id"], name="notice_unmailed", condition=Q(mailed_at=None, mail_wanted=True)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title

@@ -1,0 +1,72 @@
+"""Reads that span people and teams."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+
+from audit.models import ActorKind
+from audit.sealing import current_key
+from teams.models import ANONYMOUS, Actor, ApiToken, TeamRole, User
+from teams.tokens import token_id_of, token_matches
+
+
+def actor_of_user(user: User | None, *, scopes: frozenset[str] | None = None) -> Actor:
+    """The Actor of a signed-in `user`; ANONYMOUS for None, a signed-out or an inactive one."""
+    if user is None or not user.is_authenticated or not user.is_active:
+        return ANONYMOUS
+    roles = dict(user.memberships.values_list("team_id", "role"))
+    return Actor(
+        ActorKind.USER,
+        user.public_id,
+        str(user),
+        roles,
+        frozenset(user.platform_roles),
+        scopes=scopes,
+        user=user,
+    )
+
+
+def actor_of_token(token: ApiToken) -> Actor:
+    """The Actor behind a usable token; ANONYMOUS when its bearer is disabled."""
+    scopes = frozenset(token.scopes)
+    if token.user is not None:
+        return actor_of_user(token.user, scopes=scopes)
+    account = token.service_account
+    if account is None or account.disabled_at is not None:
+        return ANONYMOUS
+    return Actor(
+        ActorKind.SERVICE,
+        account.public_id,
+        f"{account.name} ({account.team.name})",
+        {account.team_id: account.role},
+        scopes=scopes,
+        service_account=account,
+    )
+
+
+def find_token(value: str) -> ApiToken | None:
+    """The usable token whose whole value is `value`.
+
+    The look-up is by the public id inside; an unknown id costs the same comparison as a wrong secret.
+    """
+    token_id = token_id_of(value)
+    if token_id is None:
+        return None
+    token = (
+        ApiToken.objects.select_related("user", "service_account__team")
+        .filter(token_id=token_id, revoked_at=None, expires_at__gt=timezone.now())
+        .first()
+    )
+    known = token_matches(
+        value, digest=token.digest if token else b"", digest_key=token.digest_key if token else current_key()
+    )
+    return token if token is not None and known else None
+
+
+def people_of(team_id: int, roles: frozenset[str] = frozenset(TeamRole.values)) -> list[User]:
+    """Active people who hold one of `roles` in the team, to be told something."""
+    return list(
+        User.objects.filter(
+            memberships__team_id=team_id, memberships__role__in=roles, is_active=True
+        ).distinct()
+    )

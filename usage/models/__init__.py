@@ -1,0 +1,7 @@
+"""Every call once, its sums, and how far each feed has been taken in."""
+
+from usage.models.bucket import UsageBucket
+from usage.models.feed import FeedCheckpoint
+from usage.models.record import UsageRecord
+
+__all__ = ["FeedCheckpoint", "UsageBucket", "UsageRecord"]

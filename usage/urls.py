@@ -1,0 +1,5 @@
+"""Routes of usage."""
+
+from django.urls import URLPattern, URLResolver
+
+urlpatterns: list[URLPattern | URLResolver] = []
