@@ -1,0 +1,106 @@
+"""The people of every test, and how they come in.
+
+alice owns the team Shop, bob is a developer in it, charlie belongs elsewhere, dana consumes from the team
+Logistics, erin approves for the platform, frank audits it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+from rest_framework.test import APIClient
+
+from teams.models import PlatformRole, Team, TeamRole, User
+from tests import factories
+
+
+@pytest.fixture(autouse=True)
+def _fresh_cache() -> None:
+    """Rate limits and counters in Redis start anew with each test."""
+    cache.clear()
+
+
+@pytest.fixture
+def shop(db: None) -> Team:
+    """The team that publishes: alice and bob."""
+    return factories.make_team("Shop")
+
+
+@pytest.fixture
+def logistics(db: None) -> Team:
+    """The team that consumes: dana."""
+    return factories.make_team("Logistics")
+
+
+@pytest.fixture
+def alice(shop: Team) -> User:
+    user = factories.make_user("alice@example.test", name="Alice")
+    factories.join(shop, user, TeamRole.OWNER)
+    return user
+
+
+@pytest.fixture
+def bob(shop: Team) -> User:
+    user = factories.make_user("bob@example.test", name="Bob")
+    factories.join(shop, user, TeamRole.DEVELOPER)
+    return user
+
+
+@pytest.fixture
+def charlie(db: None) -> User:
+    user = factories.make_user("charlie@example.test", name="Charlie")
+    factories.join(factories.make_team("Elsewhere"), user, TeamRole.OWNER)
+    return user
+
+
+@pytest.fixture
+def dana(logistics: Team) -> User:
+    user = factories.make_user("dana@example.test", name="Dana")
+    factories.join(logistics, user, TeamRole.OWNER)
+    return user
+
+
+@pytest.fixture
+def erin(db: None) -> User:
+    return factories.make_user("erin@example.test", name="Erin", platform_roles=[PlatformRole.APPROVER])
+
+
+@pytest.fixture
+def frank(db: None) -> User:
+    return factories.make_user("frank@example.test", name="Frank", platform_roles=[PlatformRole.AUDITOR])
+
+
+@pytest.fixture
+def ada(db: None) -> User:
+    """The platform's administrator."""
+    return factories.make_user("ada@example.test", name="Ada", platform_roles=[PlatformRole.ADMINISTRATOR])
+
+
+@pytest.fixture
+def client_of() -> Callable[[User | None], Client]:
+    """A browser in which the person (None: nobody) is signed in."""
+
+    def enter(user: User | None) -> Client:
+        client = Client()
+        if user is not None:
+            client.force_login(user)
+        return client
+
+    return enter
+
+
+@pytest.fixture
+def api_of() -> Callable[..., APIClient]:
+    """A REST client with a real token of the person; `scopes` limits it."""
+
+    def enter(user: User | None, *, scopes: list[str] | None = None) -> APIClient:
+        client = APIClient()
+        if user is not None:
+            _token, value = factories.make_api_token(user=user, scopes=scopes)
+            client.credentials(HTTP_AUTHORIZATION=f"Bearer {value}")
+        return client
+
+    return enter
