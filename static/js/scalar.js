@@ -1,0 +1,29 @@
+/* The API reference (Scalar) in <div id="reference" data-spec-url="…">. The document comes from our own origin
+   only; an address is never read from the query string. Nothing is stored, nothing is sent elsewhere. */
+(() => {
+  "use strict";
+  const mount = document.getElementById("reference");
+  const url = new URL(mount.dataset.specUrl, location.origin);
+  if (url.origin !== location.origin) throw new Error("The API document must come from this site.");
+  const chosen = document.documentElement.dataset.theme;
+  const dark = chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+
+  window.Scalar.createApiReference(mount, {
+    url: url.href,
+    layout: mount.dataset.layout || "modern",
+    theme: "none",
+    darkMode: dark,
+    hideDarkModeToggle: true,
+    withDefaultFonts: false,
+    telemetry: false,
+    proxyUrl: "",
+    hideClientButton: true,
+    agent: { disabled: true },
+    mcp: { disabled: true },
+    showDeveloperTools: "never",
+    persistAuth: false,
+    documentDownloadType: "none",
+    servers: mount.dataset.server ? [{ url: mount.dataset.server, description: mount.dataset.serverName }] : undefined,
+    authentication: mount.dataset.scheme ? { preferredSecurityScheme: mount.dataset.scheme } : undefined,
+  });
+})();
