@@ -7,18 +7,22 @@
 | 0 | ts | float | start of the call, POSIX milliseconds by the gateway's clock |
 | 1 | publication | str | public id of the Publication (the route) that took the call |
 | 2 | client | str | public id of the Subscription; empty when the call was refused before it was known |
-| 3 | key_id | str | the 16-character public id of the credential; empty unless the gateway knew the whole key |
+| 3 | key_id | str | the 16-character public id of the credential; empty unless the gateway knew the key |
 | 4 | method | str | HTTP method |
-| 5 | path | str | path as the caller sent it, base path included, query string left out; at most 1,024 bytes |
+| 5 | path | str | path as the caller sent it, base path included, without query string; at most 1,024 bytes |
 | 6 | status | int | status the caller saw; 0 when the caller left before there was one |
 | 7 | duration_ms | float | first byte in to last byte out |
-| 8 | upstream_ms | float or null | first byte sent upstream to first byte back; null when no upstream answered |
+| 8 | upstream_ms | float or null | first byte sent upstream to first byte back; null when none answered |
 | 9 | bytes_in | int | bytes of the request body |
 | 10 | bytes_out | int | bytes of the response body |
 | 11 | request_id | str | x-request-id, the same that the upstream and the caller saw |
-| 12 | flags | str | why, in Envoy's words: its response flags (`UF`, `UT`, `RL`, ...), else the reason of an answer that Envoy gave itself (`missing_api_key`, `unknown_api_key`, `client_not_allowed`, `quota`); empty for an ordinary call |
+| 12 | flags | str | why, in Envoy's words; empty for an ordinary call |
 
-Calls that reached no publication (unknown paths) belong to nobody and are left out.
+The flags are Envoy's response flags (`UF`, `UT`, `RL`, ...) or else the reason of an answer that Envoy gave by
+itself: `missing_api_key`, `unknown_api_key`, `client_not_allowed`, or our `quota`.
+
+Calls that reached no publication (unknown paths) belong to nobody and are left out, and so are the preflights
+that a browser sends on its own.
 
 **Offsets.** A segment is one log file; its feed is the concatenation of its converted lines, and an offset
 counts bytes of that feed. The conversion is a pure function of the log line, so the feed of a segment can be
@@ -31,34 +35,15 @@ from __future__ import annotations
 import json
 import re
 
+from gateways.engine.wire import LOG_FIELDS
+
 FEED_FORMAT = 1
 
-LOG_FORMAT = "\t".join(
-    (
-        "%START_TIME(%s.%3f)%",
-        "%ROUTE_NAME%",
-        "%REQ(x-gatehouse-subscription)%",
-        "%FILTER_STATE(gatehouse.header_key:PLAIN)%",
-        "%FILTER_STATE(gatehouse.bearer_key:PLAIN)%",
-        "%REQ(:METHOD)%",
-        "%RESPONSE_CODE%",
-        "%COMMON_DURATION(DS_RX_BEG:DS_TX_END:us)%",
-        "%COMMON_DURATION(US_TX_BEG:US_RX_BEG:us)%",
-        "%DURATION%",
-        "%BYTES_RECEIVED%",
-        "%BYTES_SENT%",
-        "%REQ(x-request-id)%",
-        "%RESPONSE_FLAGS%",
-        "%RESPONSE_CODE_DETAILS%",
-        "%PATH(NQ:ORIG_OR_PATH):1024%",
-    )
-)
-"""What Envoy writes, without the newline. The path stands last, as the only field a caller fills freely."""
-
-_FIELDS = LOG_FORMAT.count("\t") + 1
+_FIELDS = len(LOG_FIELDS)
 _KEY_HEAD = re.compile(r"gh[a-z]([0-9A-Za-z]{16})")
 _BEARER = "Bearer "
 _KNOWN_KEY = frozenset({"client_not_allowed"})
+_PREFLIGHT = "cors_response"
 _NO_REASON = frozenset({"-", "via_upstream", "direct_response"})
 
 
@@ -69,6 +54,8 @@ def feed_line(log_line: bytes) -> bytes:
         return b""
     start, route, client, header_key, bearer_key, method, status = fields[:7]
     total, upstream, duration, bytes_in, bytes_out, request_id, flags, details, path = fields[7:]
+    if details == _PREFLIGHT:
+        return b""
     try:
         row = [
             round(float(start) * 1000, 3),

@@ -121,7 +121,7 @@ class MemoryDriver:
         with self.gateway.lock:
             missing = {change.ref for change in changes if not self._holds(change)}
         confirmed = changes.refs() - missing
-        unconfirmed = {name: "The gateway does not show this change." for name in sorted(missing)}
+        unconfirmed = dict.fromkeys(sorted(missing), "The gateway does not show this change.")
         return Verdict(confirmed, unconfirmed, {"memory": "serving" if not missing else "behind"})
 
     def snapshot(self, desired: Document) -> bytes:

@@ -128,7 +128,7 @@ class HeldBack(Exception):
 
 
 def raise_if_unsafe(changes: ChangeSet, explained: Collection[Ref] = ()) -> None:
-    """Raise HeldBack when unexplained deletions of routes or upstreams pass 30 % of at least 10 existing ones.
+    """Raise HeldBack when unexplained deletions of routes or upstreams pass 30 % of at least 10.
 
     `explained` names what a recorded event since the last push says should go. Each kind is counted apart.
     """

@@ -1,4 +1,4 @@
-"""What a driver owes the engine. The text of the contract is here; tests/gateways/driver_contract.py holds it."""
+"""What a driver owes the engine: the text of the contract. `tests/gateways/driver_contract.py` holds it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Feature(StrEnum):
-    """What a gateway can be asked to enforce; a driver that lacks one is said to lack it before publishing."""
+    """What a gateway can be asked to enforce; the portal says before publishing what is lacking."""
 
     KEY_AUTH = "key_auth"
     RATE_LIMIT = "rate_limit"
@@ -72,7 +72,7 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Adapted:
-    """`document` as this gateway will show it; `notes` says in words what was dropped or weakened, by object."""
+    """`document` as this gateway will show it; `notes` says what was dropped or weakened, by object."""
 
     document: Document
     notes: Mapping[Ref, str] = field(default_factory=dict)
@@ -87,7 +87,7 @@ type Progress = Callable[[str, str], None]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a read-back found. An object is confirmed when every node serves it (or, deleted, no longer does)."""
+    """What a read-back found. Confirmed: every node serves it or, deleted, no longer does."""
 
     confirmed: frozenset[Ref]
     unconfirmed: Mapping[Ref, str] = field(default_factory=dict)
@@ -109,7 +109,7 @@ class Driver(Protocol):
     def __init__(self, connection: Connection) -> None: ...
 
     def adapt(self, desired: Document) -> Adapted:
-        """Make `desired` look exactly as `observe` will return it; drop what the gateway cannot do and say so."""
+        """Make `desired` look just as `observe` will return it; drop what the gateway cannot do and say so."""
 
     def observe(self, scope: Scope) -> Document:
         """What the gateway holds now, of what carries our mark and stands in `scope`."""

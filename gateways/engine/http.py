@@ -92,7 +92,7 @@ class HttpClient:
                     return response
                 if last or response.status_code < 500:
                     raise self._refused(response)
-            self._sleep(random.uniform(0, min(2.0, 0.1 * 2**attempt)))
+            self._sleep(random.uniform(0, min(2.0, 0.1 * 2**attempt)))  # noqa: S311 - jitter, not a secret
         raise AssertionError("the last attempt returns or raises")
 
     def _unreachable(self, error: httpx.TransportError) -> DriverError:

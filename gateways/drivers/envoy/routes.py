@@ -1,0 +1,165 @@
+"""Publications as routes (RDS): one route configuration per port."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from gateways.drivers.envoy import filters
+from gateways.drivers.envoy.names import address
+from gateways.drivers.envoy.resources import HTTP, ROUTES, Json, seconds, typed
+from gateways.engine.document import Document, Grant, Route, Upstream
+from gateways.engine.driver import Listener
+
+CORS_FILTER = "envoy.filters.http.cors"
+_CORS_HEADERS = (
+    "authorization, x-api-key, content-type, accept, accept-language, idempotency-key, if-match, *"
+)
+_CORS_EXPOSED = "x-request-id, retry-after, x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset"
+_DOT_SEGMENT = r".*/\.\.?(;|%3[bB]).*"
+
+
+def config_name(port: int) -> str:
+    """The name of a port's route configuration."""
+    return f"port-{port}"
+
+
+def route_configuration(port: int, listeners: Sequence[Listener], document: Document) -> Json:
+    """All routes of one port, by host."""
+    allowed = allowed_clients(document.of_kind(Grant))
+    upstreams = {upstream.id: upstream for upstream in document.of_kind(Upstream)}
+    hosts = _routes_by_host(listeners, list(document.of_kind(Route)))
+    virtual = []
+    for host in sorted(hosts):
+        routes = _longest(hosts[host])
+        entries = [route_entry(r, upstreams[r.upstream], allowed.get(r.id, ())) for r in routes]
+        virtual.append(_virtual_host(host, entries))
+    return {"@type": ROUTES, "name": config_name(port), "virtual_hosts": virtual}
+
+
+def _routes_by_host(listeners: Sequence[Listener], routes: Sequence[Route]) -> dict[str, list[Route]]:
+    """The routes under each host; empty is any host. A route for any host is under the named hosts too."""
+    hosts: dict[str, list[Route]] = {"": []}
+    for listener in listeners:
+        found = [route for route in routes if route.environment == listener.environment]
+        common = [route for route in found if not route.host]
+        hosts.setdefault(listener.host, []).extend(common)
+        for route in found:
+            if route.host:
+                hosts.setdefault(route.host, [] if listener.host else list(common)).append(route)
+    return hosts
+
+
+def allowed_clients(grants: Iterable[Grant]) -> dict[str, list[str]]:
+    """The subscriptions that may call each route."""
+    allowed: dict[str, list[str]] = {}
+    for grant in grants:
+        for route in grant.routes:
+            allowed.setdefault(route, []).append(grant.id)
+    return allowed
+
+
+def route_entry(route: Route, upstream: Upstream, clients: Sequence[str]) -> Json:
+    """One publication. It is protected by construction: the sentinel is always on its list of clients."""
+    return {
+        "name": route.id,
+        "match": {"path_separated_prefix": route.base_path},
+        "route": {
+            "cluster": upstream.id,
+            "timeout": seconds(upstream.timeout_ms),
+            "auto_host_rewrite": True,
+            "regex_rewrite": _take_off(route.base_path, address(upstream.targets[0].url).prefix),
+            "retry_policy": _RETRY,
+        },
+        "request_headers_to_remove": [filters.LIMIT_HEADER, filters.KEY_HEADER],
+        "typed_per_filter_config": _per_filter(route, clients),
+    }
+
+
+_RETRY = {
+    # Only what never reached the upstream is tried again: a call is not sent twice.
+    "retry_on": "connect-failure,refused-stream",
+    "num_retries": 1,
+    "retry_host_predicate": [
+        {
+            "name": "envoy.retry_host_predicates.previous_hosts",
+            "typed_config": typed("envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate"),
+        }
+    ],
+    "host_selection_retry_max_attempts": 3,
+}
+
+
+def _per_filter(route: Route, clients: Sequence[str]) -> Json:
+    config: Json = {
+        filters.KEYS: typed(
+            f"{HTTP}.api_key_auth.v3.ApiKeyAuthPerRoute",
+            allowed_clients=[filters.SENTINEL, *sorted(clients)],
+            forwarding=filters.key_forwarding(),
+        )
+    }
+    if route.cors_origins:
+        config[CORS_FILTER] = _cors(route.cors_origins)
+    return config
+
+
+def _cors(origins: Sequence[str]) -> Json:
+    return typed(
+        f"{HTTP}.cors.v3.CorsPolicy",
+        allow_origin_string_match=[{"exact": origin} for origin in sorted(origins)],
+        allow_methods="GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS",
+        allow_headers=_CORS_HEADERS,
+        expose_headers=_CORS_EXPOSED,
+        max_age="600",
+        allow_credentials=False,
+    )
+
+
+def _take_off(base_path: str, prefix: str) -> Json:
+    """Rewrite `base_path` to the target's own prefix. A plain prefix rewrite would double the slash."""
+    substitution = f"{prefix}/".replace("\\", "\\\\")
+    return {"pattern": {"regex": f"^{re.escape(base_path)}/?"}, "substitution": substitution}
+
+
+def _longest(routes: Sequence[Route]) -> list[Route]:
+    """Routes in the order of matching: the longest path first, so that a path below another one is found."""
+    named = {route.id: route for route in routes}
+    return sorted(named.values(), key=lambda route: (-len(route.base_path), route.base_path, route.id))
+
+
+def _virtual_host(host: str, routes: Sequence[Json]) -> Json:
+    return {
+        "name": host or "any",
+        "domains": [host or "*"],
+        "routes": [_refused_dot_segments(), *routes, _unknown_path()],
+    }
+
+
+def _refused_dot_segments() -> Json:
+    """`/..;/` is a plain segment to Envoy and a step upwards to some servers behind it."""
+    answer = {"status": 400, "body": {"inline_string": "The path holds a dot segment with a parameter."}}
+    return _direct({"safe_regex": {"regex": _DOT_SEGMENT}}, answer)
+
+
+def _unknown_path() -> Json:
+    return _direct({"prefix": "/"}, {"status": 404})
+
+
+def _direct(match: Json, answer: Json) -> Json:
+    """An answer of the gateway's own, without a key and without a name, so that no feed line comes of it."""
+    disabled = typed("envoy.config.route.v3.FilterConfig", disabled=True)
+    return {
+        "match": match,
+        "direct_response": answer,
+        "typed_per_filter_config": dict.fromkeys(filters.CHAIN, disabled),
+    }
+
+
+def by_port(listeners: Iterable[Listener]) -> Mapping[int, list[Listener]]:
+    """Listeners by port, ports in order."""
+    ports: dict[int, list[Listener]] = {}
+    for listener in sorted(
+        listeners, key=lambda listener: (listener.port, listener.host, listener.environment)
+    ):
+        ports.setdefault(listener.port, []).append(listener)
+    return ports

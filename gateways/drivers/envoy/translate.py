@@ -1,0 +1,78 @@
+"""A document as the files of an Envoy, and the phases in which they are swapped. Pure functions.
+
+Envoy follows each file by itself, so a change that spans files passes through states in between. They are
+harmless in this order: first everything that is new, beside what is old; then the keys and blocks; then what
+is old goes. With the keys first, a new key would meet routes that do not know its subscription yet (403).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from gateways.drivers.envoy import filters
+from gateways.drivers.envoy.clusters import cluster
+from gateways.drivers.envoy.listeners import listener, routes_file
+from gateways.drivers.envoy.resources import xds_file
+from gateways.drivers.envoy.routes import by_port, route_configuration
+from gateways.engine.document import Document, Grant, Item, Ref, Upstream
+from gateways.engine.driver import Listener
+
+type Files = dict[str, str]
+
+CLUSTERS_FILE = "cds.json"
+LISTENERS_FILE = "lds.json"
+
+
+def phases(
+    observed: Document, desired: Document, listeners: Sequence[Listener], *, address: str, nodes: int
+) -> list[Files]:
+    """The files in the order in which to swap them; the last phase names every file."""
+    both = transition(observed, desired)
+    after = files(desired, listeners, address=address, nodes=nodes)
+    before = files(both, listeners, address=address, nodes=nodes)
+    routes = [routes_file(port) for port in by_port(listeners)]
+    tables = [filters.FILE_OF[name] for name in (filters.LIMITS, filters.BUCKETS, filters.APPLICATIONS)]
+    keys = filters.FILE_OF[filters.KEYS]
+    return [
+        {name: before[name] for name in (CLUSTERS_FILE, *tables)},
+        {name: before[name] for name in routes},
+        {keys: after[keys]},
+        {name: after[name] for name in routes},
+        {name: after[name] for name in (keys, *routes, LISTENERS_FILE, *tables, CLUSTERS_FILE)},
+    ]
+
+
+def files(document: Document, listeners: Sequence[Listener], *, address: str, nodes: int) -> Files:
+    """Every file of `document`."""
+    ports = by_port(listeners)
+    rendered = {
+        CLUSTERS_FILE: xds_file([cluster(upstream) for upstream in document.of_kind(Upstream)]),
+        LISTENERS_FILE: xds_file([listener(port, address) for port in ports]),
+        **{
+            routes_file(port): xds_file([route_configuration(port, on, document)])
+            for port, on in ports.items()
+        },
+    }
+    configs = {
+        filters.KEYS: filters.keys(document),
+        filters.LIMITS: filters.limits(document, nodes),
+        filters.BUCKETS: filters.buckets(document, nodes),
+        filters.APPLICATIONS: filters.applications(document),
+    }
+    for name, config in configs.items():
+        rendered[filters.FILE_OF[name]] = xds_file([filters.extension(name, config)])
+    return rendered
+
+
+def transition(observed: Document, desired: Document) -> Document:
+    """What is wanted beside what is there: nothing that either of the two needs is missing.
+
+    A subscription that loses a route keeps it here; new definitions win where both have one.
+    """
+    items: dict[Ref, Item] = {**observed.items, **desired.items}
+    for name, item in desired.items.items():
+        before = observed.items.get(name)
+        if isinstance(item, Grant) and isinstance(before, Grant):
+            items[name] = replace(item, routes=tuple(sorted({*before.routes, *item.routes})))
+    return Document.of(items.values())
