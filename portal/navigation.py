@@ -1,8 +1,8 @@
-"""What every page needs around its content: the rail, the chosen theme. A context processor, nothing else."""
+"""What every page needs around its content: the rail, the menus of the signed-in person, the chosen theme."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,21 +16,21 @@ THEMES = ("light", "dark")
 
 
 @dataclass(frozen=True, slots=True)
-class Section:
-    """One entry of the rail."""
+class Entry:
+    """One entry of a menu, as declared here."""
 
     label: Any
     url_name: str
     also: tuple[str, ...] = ()
     """Path prefixes beside its own under which the entry is the current one."""
-    signed_in: bool = True
+    signed_out: bool = False
     shown: Callable[[Any], bool] = lambda actor: True
     count: Callable[[Any], int] = lambda actor: 0
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A section as the template draws it."""
+    """An entry as the template draws it."""
 
     label: Any
     url: str
@@ -38,42 +38,59 @@ class Link:
     count: int
 
 
-SECTIONS: tuple[Section, ...] = (
-    Section(_("Catalogue"), "apis:catalogue", signed_in=False),
-    Section(_("My applications"), "subscriptions:application_list"),
-    Section(_("Approvals"), "subscriptions:request_list"),
-    Section(_("Publish"), "apis:publish"),
-    Section(_("Gateways"), "gateways:gateway_list"),
-    Section(_("Usage"), "usage:overview"),
-    Section(_("Admin"), "portal:admin"),
+RAIL: tuple[Entry, ...] = (
+    Entry(_("Catalogue"), "catalogue", signed_out=True),
+    Entry(_("My applications"), "applications"),
+    Entry(_("Approvals"), "requests"),
+    Entry(_("Publish"), "publish"),
+    Entry(_("Gateways"), "gateways"),
+    Entry(_("Usage"), "usage"),
+    Entry(_("Admin"), "administration"),
+)
+PERSON: tuple[Entry, ...] = (
+    Entry(_("Notices"), "notices"),
+    Entry(_("Teams"), "teams"),
+    Entry(_("Tokens"), "tokens"),
+    Entry(_("Account and security"), "account_email", also=("/accounts/",)),
+)
+ACCOUNT: tuple[Entry, ...] = (
+    Entry(_("E-mail"), "account_email"),
+    Entry(_("Password"), "account_change_password", also=("/accounts/password/",)),
+    Entry(_("Two-factor sign-in"), "mfa_index"),
+    Entry(_("Sign-in providers"), "socialaccount_connections"),
+    Entry(_("Sessions"), "usersessions_list"),
 )
 
 
 def navigation(request: HttpRequest) -> Mapping[str, Any]:
-    """Context processor: `theme` ("light", "dark" or "" for the system's) and `rail` (worked out on first use)."""
+    """Context processor. The menus are worked out on first use, so a fragment does not pay for them.
+
+    `theme` is "light", "dark" or "" for the system's; `rail`, `user_links`, `account_links` are lists of Link.
+    """
     theme = request.COOKIES.get(THEME_COOKIE, "")
     return {
         "theme": theme if theme in THEMES else "",
-        "rail": SimpleLazyObject(lambda: links(request)),
+        "rail": SimpleLazyObject(lambda: links(request, RAIL)),
+        "user_links": SimpleLazyObject(lambda: links(request, PERSON)),
+        "account_links": SimpleLazyObject(lambda: links(request, ACCOUNT)),
     }
 
 
-def links(request: HttpRequest) -> list[Link]:
-    """The entries that the actor of `request` may enter."""
+def links(request: HttpRequest, entries: Iterable[Entry]) -> list[Link]:
+    """The entries that the actor of `request` may enter; those that no app offers are left out."""
     actor = getattr(request, "actor", None)
     signed_in = bool(actor is not None and actor.is_signed_in)
     found = []
-    for section in SECTIONS:
-        url = _url(section)
-        if url and (signed_in or not section.signed_in) and (not signed_in or section.shown(actor)):
-            current = request.path.startswith((url, *section.also))
-            found.append(Link(section.label, url, current, section.count(actor) if signed_in else 0))
+    for entry in entries:
+        url = _url(entry)
+        if url and (entry.shown(actor) if signed_in else entry.signed_out):
+            current = request.path.startswith((url, *entry.also))
+            found.append(Link(entry.label, url, current, entry.count(actor) if signed_in else 0))
     return found
 
 
-def _url(section: Section) -> str:
-    """The address of a section; empty while no app offers it."""
+def _url(entry: Entry) -> str:
     try:
-        return reverse(section.url_name)
+        return reverse(entry.url_name)
     except NoReverseMatch:
         return ""

@@ -209,6 +209,12 @@
   addEventListener("resize", reachable);
   document.addEventListener("toggle", reachable, true);
 
+  /* allauth: a passkey that was refused or not found */
+  document.addEventListener("allauth.error", (event) => {
+    event.preventDefault();
+    toast(say("passkey"), "fail");
+  });
+
   function refresh(root = document) {
     localise(root);
     reachable();
