@@ -18,8 +18,8 @@
 | 11 | request_id | str | x-request-id, the same that the upstream and the caller saw |
 | 12 | flags | str | why, in Envoy's words; empty for an ordinary call |
 
-The flags are Envoy's response flags (`UF`, `UT`, `RL`, ...) or else the reason of an answer that Envoy gave by
-itself: `missing_api_key`, `unknown_api_key`, `client_not_allowed`, or our `quota`.
+The flags are Envoy's response flags (`UF`, `UT`, `RL`, ...) or else the reason of an answer that Envoy gave
+by itself: `missing_api_key`, `unknown_api_key`, `client_not_allowed`, or our `quota`.
 
 Calls that reached no publication (unknown paths) belong to nobody and are left out, and so are the preflights
 that a browser sends on its own.

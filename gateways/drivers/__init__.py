@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from gateways.drivers.envoy.driver import EnvoyDriver
 from gateways.drivers.memory import MemoryDriver
 from gateways.engine.driver import Driver
 
-DRIVERS: Mapping[str, type[Driver]] = MappingProxyType({driver.kind: driver for driver in (MemoryDriver,)})
+DRIVERS: Mapping[str, type[Driver]] = MappingProxyType(
+    {EnvoyDriver.kind: EnvoyDriver, MemoryDriver.kind: MemoryDriver}
+)
 
 
 def driver_class(kind: str) -> type[Driver]:

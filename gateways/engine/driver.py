@@ -109,7 +109,7 @@ class Driver(Protocol):
     def __init__(self, connection: Connection) -> None: ...
 
     def adapt(self, desired: Document) -> Adapted:
-        """Make `desired` look just as `observe` will return it; drop what the gateway cannot do and say so."""
+        """Make `desired` look as `observe` will return it; drop what the gateway cannot do and say so."""
 
     def observe(self, scope: Scope) -> Document:
         """What the gateway holds now, of what carries our mark and stands in `scope`."""

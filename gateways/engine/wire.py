@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gateways.engine.document import Document, canonical_json, from_plain, to_plain
+from gateways.engine.document import Document, Kind, canonical_json, from_plain, to_plain
 
 WIRE_FORMAT = 1
 
@@ -46,6 +46,17 @@ LOG_FIELDS = (
     "%FILTER_STATE(gatehouse.path:PLAIN):1024%",
 )
 """What Envoy writes per call, tabs between. The path stands last, as the only field a caller fills freely."""
+
+REALISED_IN: Mapping[Kind, tuple[str, ...]] = {
+    Kind.UPSTREAM: ("cds",),
+    Kind.LIMIT: ("ecds-limits", "ecds-buckets"),
+    Kind.CONSUMER: ("ecds-applications",),
+    Kind.ROUTE: ("lds", "rds"),
+    Kind.GRANT: ("lds", "rds", "ecds-limits", "ecds-applications"),
+    Kind.KEY: ("lds", "ecds-keys"),
+    Kind.BLOCK: ("ecds-limits",),
+}
+"""The files, by the head of their names, without which an object of a kind is not in force."""
 
 _FILE_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}\.json")
 

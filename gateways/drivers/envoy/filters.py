@@ -111,7 +111,7 @@ def shape(limit: Limit, nodes: int) -> str:
 
 
 def share(limit: Limit, nodes: int) -> tuple[int, int, int]:
-    """Calls, period in seconds and burst of one node of `nodes`; together they never allow less than the plan.
+    """Calls, period in seconds and burst of one of `nodes`; together they never allow less than the plan.
 
     A share of less than one call per period becomes one per longer period, so that dividing loses nothing.
     """

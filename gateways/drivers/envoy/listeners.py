@@ -1,4 +1,4 @@
-"""The listeners (LDS): one per port, fixed but for it. What changes with the catalogue comes by RDS and ECDS."""
+"""The listeners (LDS): one per port. They are fixed; what changes with the catalogue is RDS and ECDS."""
 
 from __future__ import annotations
 

@@ -1,0 +1,199 @@
+"""What of a document Envoy can be given: everything else is dropped here, with a note that says why.
+
+The rule is to fail closed: a subscription whose limit cannot be enforced is dropped, it does not become
+unlimited; a path that does not fit is dropped, it does not become another path.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from gateways.drivers.envoy.names import (
+    BASE_PATH,
+    CHECK_PATH,
+    HOST,
+    IDENTIFIER,
+    KEY_VALUE,
+    ORIGIN,
+    address,
+)
+from gateways.engine.document import (
+    Block,
+    Consumer,
+    Document,
+    Grant,
+    Item,
+    Key,
+    Limit,
+    Ref,
+    Route,
+    Target,
+    Upstream,
+    ref,
+    value_digest,
+)
+from gateways.engine.driver import Adapted, DriverError, Listener
+
+_UINT32 = 4_294_967_295
+_LONGEST_MS = 3_600_000
+
+
+class Dropped(Exception):
+    """An object that Envoy cannot be given; the text is the note."""
+
+
+@dataclass(slots=True)
+class _Adaption:
+    """What has been taken so far, and the notes. `paths` and `values` find what is there twice."""
+
+    environments: frozenset[str]
+    nodes: int
+    kept: dict[Ref, Item] = field(default_factory=dict)
+    notes: dict[Ref, str] = field(default_factory=dict)
+    paths: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    values: set[str] = field(default_factory=set)
+
+    def has[T: Item](self, item_type: type[T], item_id: str) -> bool:
+        """Whether an object that another one refers to has been taken."""
+        return Ref(item_type.kind, item_id) in self.kept
+
+    def note(self, item: Item, text: str) -> None:
+        """Say something about `item`; several notes stand beside each other."""
+        self.notes[ref(item)] = " ".join(filter(None, (self.notes.get(ref(item)), text)))
+
+
+def adapt(desired: Document, listeners: Sequence[Listener], nodes: int) -> Adapted:
+    """The part of `desired` that Envoy can serve on `listeners`, as it will be read back."""
+    _check_listeners(listeners)
+    adaption = _Adaption(frozenset(listener.environment for listener in listeners), nodes)
+    for item in desired.items.values():
+        try:
+            adaption.kept[ref(item)] = _adapted(item, adaption)
+        except Dropped as reason:
+            adaption.note(item, str(reason))
+    return Adapted(Document.of(adaption.kept.values()), adaption.notes)
+
+
+def _check_listeners(listeners: Sequence[Listener]) -> None:
+    seen: dict[tuple[int, str], str] = {}
+    for listener in listeners:
+        if listener.host and not HOST.fullmatch(listener.host):
+            raise DriverError(f"{listener.host!r} is no host name. Correct the listener.", permanent=True)
+        other = seen.setdefault((listener.port, listener.host), listener.environment)
+        if other != listener.environment:
+            raise DriverError(
+                f"{other} and {listener.environment} listen on port {listener.port} for the same host. "
+                "Give one of them another port or host.",
+                permanent=True,
+            )
+
+
+def _adapted(item: Item, adaption: _Adaption) -> Item:
+    if not IDENTIFIER.fullmatch(item.id):
+        raise Dropped("Dropped: its id holds characters that a gateway cannot carry.")
+    match item:
+        case Upstream():
+            return _upstream(item, adaption)
+        case Limit():
+            return _limit(item, adaption)
+        case Consumer():
+            return item
+        case Route():
+            return _route(item, adaption)
+        case Grant():
+            return _grant(item, adaption)
+        case Key():
+            return _key(item, adaption)
+        case Block():
+            return _block(item, adaption)
+
+
+def _upstream(upstream: Upstream, adaption: _Adaption) -> Upstream:
+    targets = _usable_targets(upstream, adaption)
+    if not targets:
+        raise Dropped("Dropped: none of its targets can be used.")
+    if not (1 <= upstream.timeout_ms <= _LONGEST_MS and 1 <= upstream.connect_timeout_ms <= _LONGEST_MS):
+        raise Dropped("Dropped: a timeout lies between one millisecond and one hour.")
+    health = upstream.health
+    if health and not (CHECK_PATH.fullmatch(health.path) and _positive(health.interval_s, health.timeout_s)):
+        adaption.note(upstream, "Without health check: its path or its times cannot be used.")
+        health = None
+    if health and not _positive(health.healthy, health.unhealthy):
+        adaption.note(upstream, "Without health check: its thresholds start at one.")
+        health = None
+    return replace(upstream, targets=targets, health=health)
+
+
+def _usable_targets(upstream: Upstream, adaption: _Adaption) -> tuple[Target, ...]:
+    """The targets that Envoy can share out calls to: one path prefix for all, every weight above zero."""
+    usable: list[Target] = []
+    for target in upstream.targets:
+        try:
+            found = address(target.url)
+            if not 1 <= target.weight <= 1_000_000:
+                raise ValueError("a weight lies between one and a million")
+            if usable and found.prefix != address(usable[0].url).prefix:
+                raise ValueError("all targets of an upstream share one path on Envoy")
+        except ValueError as reason:
+            adaption.note(upstream, f"A target is left out: {reason}.")
+        else:
+            usable.append(target)
+    return tuple(usable)
+
+
+def _limit(limit: Limit, adaption: _Adaption) -> Limit:
+    if not all(1 <= number <= _UINT32 for number in (limit.calls, limit.period_s, limit.burst)):
+        raise Dropped("Dropped: calls, period and burst start at one.")
+    if adaption.nodes > 1:
+        adaption.note(limit, f"Approximate: each of {adaption.nodes} nodes counts its own share.")
+    return limit
+
+
+def _route(route: Route, adaption: _Adaption) -> Route:
+    if route.environment not in adaption.environments:
+        raise Dropped(f"Dropped: this gateway has no listener for {route.environment!r}.")
+    if not BASE_PATH.fullmatch(route.base_path):
+        raise Dropped("Dropped: its base path holds more than plain segments.")
+    if route.host and not HOST.fullmatch(route.host):
+        raise Dropped("Dropped: its host is no host name in small letters.")
+    if not adaption.has(Upstream, route.upstream):
+        raise Dropped("Dropped: its upstream is not on this gateway.")
+    place = (route.environment, route.host, route.base_path)
+    other = adaption.paths.setdefault(place, route.id)
+    if other != route.id:
+        raise Dropped(f"Dropped: {other} has the same base path.")
+    origins = tuple(origin for origin in route.cors_origins if ORIGIN.fullmatch(origin))
+    if origins != route.cors_origins:
+        adaption.note(route, "An origin is left out: it is no scheme and host.")
+    return replace(route, cors_origins=origins)
+
+
+def _grant(grant: Grant, adaption: _Adaption) -> Grant:
+    if not adaption.has(Consumer, grant.consumer):
+        raise Dropped("Dropped: its application is not on this gateway.")
+    if grant.limit and not adaption.has(Limit, grant.limit):
+        raise Dropped("Dropped: its limit is not on this gateway.")
+    routes = tuple(sorted({route for route in grant.routes if adaption.has(Route, route)}))
+    return replace(grant, routes=routes)
+
+
+def _key(key: Key, adaption: _Adaption) -> Key:
+    if not adaption.has(Grant, key.grant):
+        raise Dropped("Dropped: its subscription is not on this gateway.")
+    if not KEY_VALUE.fullmatch(key.value) or value_digest(key.value) != key.value_digest:
+        raise Dropped("Dropped: its value is not that of a key.")
+    if key.value_digest in adaption.values:
+        raise Dropped("Dropped: another key has the same value.")
+    adaption.values.add(key.value_digest)
+    return key
+
+
+def _block(block: Block, adaption: _Adaption) -> Block:
+    if not adaption.has(Grant, block.grant):
+        raise Dropped("Dropped: its subscription is not on this gateway.")
+    return block
+
+
+def _positive(*numbers: int) -> bool:
+    return all(1 <= number <= _UINT32 for number in numbers)

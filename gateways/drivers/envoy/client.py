@@ -1,0 +1,65 @@
+"""The agents of one gateway, called side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from gateways.engine.document import Document, from_plain
+from gateways.engine.driver import DriverError, Node
+from gateways.engine.http import HttpClient
+
+PUSH_SECONDS = 120.0
+_AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What one node serves: the objects really in force, and what keeps others from it."""
+
+    version: int
+    digest: str
+    document: Document
+    problems: tuple[str, ...]
+
+
+class AgentClient:
+    """One agent. All methods raise DriverError."""
+
+    def __init__(self, node: Node, token: str) -> None:
+        self.node = node
+        self._token = token
+
+    def push(self, body: bytes) -> Mapping[str, Any]:
+        """Have `body` applied. Permanent DriverError when the gateway refuses it, in its own words."""
+        with HttpClient(self.node.url, token=self._token, timeout=PUSH_SECONDS, retries=1) as client:
+            headers = {"Content-Type": "application/json"}
+            answer = client.request("PUT", "/v1/config", content=body, headers=headers)
+            return dict(answer.json())
+
+    def served(self) -> Served:
+        """What the node serves now."""
+        with HttpClient(self.node.url, token=self._token, retries=2) as client:
+            plain = client.request("GET", "/v1/config").json()
+        document = Document.of(from_plain(item) for item in plain["items"])
+        return Served(int(plain["version"]), str(plain["digest"]), document, tuple(plain["problems"]))
+
+
+def on_every_node[T](
+    clients: list[AgentClient], call: Callable[[AgentClient], T]
+) -> dict[str, T | DriverError]:
+    """What `call` gives for each node, by name; a failure stands in the place of its result."""
+
+    def attempt(client: AgentClient) -> T | DriverError:
+        try:
+            return call(client)
+        except DriverError as error:
+            return error
+        except (KeyError, TypeError, ValueError) as error:
+            text = f"the agent's answer cannot be read ({type(error).__name__})"
+            return DriverError(text, permanent=False)
+
+    with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
+        return dict(zip([c.node.name for c in clients], pool.map(attempt, clients), strict=True))

@@ -1,0 +1,129 @@
+"""The driver of Envoy: it renders the whole document and hands it to the agent beside each Envoy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import ClassVar
+
+from gateways.drivers.envoy.adapt import adapt
+from gateways.drivers.envoy.client import AgentClient, Served, on_every_node
+from gateways.drivers.envoy.translate import files, phases
+from gateways.engine.changes import Change, ChangeSet, Delete
+from gateways.engine.document import Block, Document, Item, Key, Ref, digest
+from gateways.engine.driver import Adapted, Connection, DriverError, Feature, Progress, Scope, Verdict
+from gateways.engine.wire import make_push
+
+_ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - a gateway is there to be reached; `listen` narrows it
+_DIFFERS = " (not the same on every node)"
+
+
+class EnvoyDriver:
+    """Envoy through agents. Options: `listen`, the address its ports are bound to (default every one)."""
+
+    kind: ClassVar[str] = "envoy"
+    label: ClassVar[str] = "Envoy"
+    supports: ClassVar[frozenset[Feature]] = frozenset(Feature) - {Feature.ROUTE_CANARY}
+    renders_whole: ClassVar[bool] = True
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.clients = [AgentClient(node, connection.token) for node in connection.nodes]
+        self._address = connection.options.get("listen") or _ANY_ADDRESS
+        self._nodes = max(1, len(connection.nodes))
+
+    def adapt(self, desired: Document) -> Adapted:
+        """Drop what Envoy cannot be given; see the module `adapt` for the rules."""
+        return adapt(desired, self.connection.listeners, self._nodes)
+
+    def observe(self, scope: Scope) -> Document:
+        """What all nodes serve. Raises DriverError when a node does not answer, or there is none."""
+        document = _merged(self._served().values())
+        if scope is None:
+            return document
+        return Document({name: item for name, item in document.items.items() if name in scope})
+
+    def apply(self, changes: ChangeSet, progress: Progress) -> None:
+        """Render, and have every node take it. Raises DriverError in the words of the nodes that did not."""
+        progress("render", f"{len(changes.desired)} objects for {len(self.clients)} nodes")
+        body = self._render(changes)
+        progress("push", ", ".join(client.node.name for client in self.clients))
+        results = on_every_node(self.clients, lambda client: client.push(body))
+        self._raise_failures(results, changes.desired)
+
+    def verify(self, changes: ChangeSet) -> Verdict:
+        """Ask every node what it serves, and compare what was to change."""
+        served = self._served()
+        unconfirmed = {}
+        for change in changes:
+            behind = [name for name, node in served.items() if not _shows(node.document, change)]
+            if behind:
+                unconfirmed[change.ref] = f"Not yet in force on {', '.join(behind)}."
+        return Verdict(changes.refs() - unconfirmed.keys(), unconfirmed, _states(served))
+
+    def snapshot(self, desired: Document) -> bytes:
+        """The body that an agent fetches at its start: everything in one phase."""
+        document = self.adapt(desired).document
+        rendered = files(document, self.connection.listeners, address=self._address, nodes=self._nodes)
+        return make_push(self.kind, self.connection.version, document, [rendered]).to_bytes()
+
+    def _render(self, changes: ChangeSet) -> bytes:
+        rendered = phases(
+            changes.observed,
+            changes.desired,
+            self.connection.listeners,
+            address=self._address,
+            nodes=self._nodes,
+        )
+        return make_push(self.kind, self.connection.version, changes.desired, rendered).to_bytes()
+
+    def _served(self) -> dict[str, Served]:
+        results = on_every_node(self.clients, AgentClient.served)
+        self._raise_failures(results, Document())
+        return {name: result for name, result in results.items() if isinstance(result, Served)}
+
+    def _raise_failures(self, results: Mapping[str, object], document: Document) -> None:
+        if not results:
+            raise DriverError("No node of this gateway has reported. Start its agent.", permanent=False)
+        failures = {name: r for name, r in results.items() if isinstance(r, DriverError)}
+        if failures:
+            text = "; ".join(f"{name}: {error.message}" for name, error in failures.items())
+            permanent = any(error.permanent for error in failures.values())
+            raise DriverError(text, permanent=permanent, offenders=_named_in(text, document))
+
+
+def _named_in(text: str, document: Document) -> tuple[Ref, ...]:
+    """The objects whose id stands in what Envoy said."""
+    return tuple(name for name in document.items if len(name.id) > 3 and name.id in text)
+
+
+def _shows(document: Document, change: Change) -> bool:
+    held = document.items.get(change.ref)
+    if isinstance(change, Delete):
+        return held is None
+    return held is not None and digest(held) == digest(change.item)
+
+
+def _states(served: Mapping[str, Served]) -> dict[str, str]:
+    return {name: " ".join(node.problems) or "serving" for name, node in served.items()}
+
+
+def _merged(served: Iterable[Served]) -> Document:
+    """One document of several nodes. What is not the same on all of them is made to differ from any wish."""
+    documents = [node.document for node in served]
+    merged: dict[Ref, Item] = {}
+    for name in {name for document in documents for name in document.items}:
+        found = [document.items.get(name) for document in documents]
+        first = next(item for item in found if item is not None)
+        merged[name] = first if all(item == first for item in found) else _differing(first)
+    return Document.of(merged.values())
+
+
+def _differing(item: Item) -> Item:
+    match item:
+        case Key():
+            return replace(item, value_digest="")
+        case Block():
+            return replace(item, reason=item.reason + _DIFFERS)
+        case _:
+            return replace(item, label=item.label + _DIFFERS)
