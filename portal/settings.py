@@ -279,6 +279,7 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(STATE_DIR / "beat" / "schedule")
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "seal-audit-events": {"task": "audit.tasks.seal", "schedule": 30.0, "options": {"expires": 30}},
+    "keep-usage-partitions": {"task": "usage.tasks.keep_usage_partitions", "schedule": 3600.0},
 }
 
 # --- Mail ---------------------------------------------------------------------------------------
@@ -293,6 +294,9 @@ EMAIL_USE_TLS = _mail.get("EMAIL_USE_TLS", False)
 EMAIL_USE_SSL = _mail.get("EMAIL_USE_SSL", False)
 EMAIL_FILE_PATH = "/" + (_mail.get("EMAIL_FILE_PATH") or str(STATE_DIR / "mail")).lstrip("/")
 EMAIL_TIMEOUT = 10
+
+# --- Usage --------------------------------------------------------------------------------------
+USAGE_RECORD_DAYS = env.number("USAGE_RECORD_DAYS", 40)
 
 # --- Where traffic may go -----------------------------------------------------------------------
 UPSTREAM_NETWORKS = env.words("UPSTREAM_NETWORKS", "127.0.0.0/8,::1/128" if EMBEDDED else "")

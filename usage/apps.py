@@ -5,3 +5,8 @@ class UsageConfig(AppConfig):
     name = "usage"
     verbose_name = "Usage"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from usage import receivers  # connects itself once the apps are loaded
+
+        assert receivers

@@ -1,5 +1,30 @@
 """Routes of usage."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path, re_path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from usage.rest import views as rest
+from usage.views import feed, fragments, pages
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("usage/", pages.usage_home, name="usage"),
+    path("usage/apis/<slug:team>/<slug:slug>/", pages.usage_api, name="usage-api"),
+    path("usage/applications/<slug:public_id>/", pages.usage_application, name="usage-application"),
+    path("usage/subscriptions/<slug:public_id>/keys/", fragments.usage_keys, name="usage-keys"),
+    path("usage/subscriptions/<slug:public_id>/quota/", fragments.usage_quota, name="usage-quota"),
+    re_path(
+        r"^usage/spark/(?P<kind>api|application|subscription)/(?P<public_id>[a-z0-9_]+)/$",
+        fragments.usage_spark,
+        name="usage-spark",
+    ),
+    path("agent/v1/usage", feed.feed, name="agent-usage"),
+    path("api/v1/usage/summary", rest.UsageViewSet.as_view({"get": "summary"}), name="rest-usage-summary"),
+    path(
+        "api/v1/usage/timeseries",
+        rest.UsageViewSet.as_view({"get": "timeseries"}),
+        name="rest-usage-timeseries",
+    ),
+    path(
+        "api/v1/usage/breakdown", rest.UsageViewSet.as_view({"get": "breakdown"}), name="rest-usage-breakdown"
+    ),
+    path("api/v1/usage/records", rest.UsageViewSet.as_view({"get": "records"}), name="rest-usage-records"),
+]

@@ -2,6 +2,7 @@
 
 from usage.models.bucket import UsageBucket
 from usage.models.feed import FeedCheckpoint
+from usage.models.quota import QuotaCounter
 from usage.models.record import UsageRecord
 
-__all__ = ["FeedCheckpoint", "UsageBucket", "UsageRecord"]
+__all__ = ["FeedCheckpoint", "QuotaCounter", "UsageBucket", "UsageRecord"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -10,9 +9,9 @@ from django.utils.translation import gettext_lazy as _
 class UsageBucket(models.Model):
     """Calls that share a time slot and all dimensions, summed.
 
-    Dimensions are public ids (empty where unknown). `latency` counts calls per logarithmic step
-    (usage.latency). Gateway feeds add calls, status, bytes and latency; the token and cost columns of AI
-    calls are added by the AI runtime's feed alone.
+    Dimensions are public ids (empty where unknown). `latency` counts calls per logarithmic step, as
+    `{"step": calls}` (usage.latency), so that PostgreSQL can add two of them. Gateway feeds add calls,
+    status, bytes and latency; token and cost columns of AI calls are for the AI runtime's feed alone.
     """
 
     class Span(models.TextChoices):
@@ -31,13 +30,12 @@ class UsageBucket(models.Model):
     subscription = models.CharField(max_length=40)
     plan = models.CharField(max_length=40)
     key_id = models.CharField(max_length=16)
-    status_class = models.PositiveSmallIntegerField()
     status = models.PositiveSmallIntegerField()
     calls = models.BigIntegerField(default=0)
     bytes_in = models.BigIntegerField(default=0)
     bytes_out = models.BigIntegerField(default=0)
     duration_ms = models.FloatField(default=0)
-    latency = ArrayField(models.BigIntegerField(), default=list)
+    latency = models.JSONField(default=dict)
 
     class Meta:
         constraints = [
@@ -53,6 +51,7 @@ class UsageBucket(models.Model):
             models.Index(fields=["span", "api", "at"], name="usage_bucket_api"),
             models.Index(fields=["span", "application", "at"], name="usage_bucket_application"),
             models.Index(fields=["span", "subscription", "at"], name="usage_bucket_subscription"),
+            models.Index(fields=["span", "key_id", "-at"], name="usage_bucket_key"),
         ]
 
     def __str__(self) -> str:

@@ -1,0 +1,125 @@
+"""Taking a batch of a usage feed in, exactly once.
+
+Records, buckets, quota counters and the checkpoint move in one transaction. The agent moves on only after
+the answer, so a batch sent twice counts once and an agent killed anywhere loses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+import structlog
+from django.db import connection, transaction
+from django.utils import timezone
+
+from gateways.models import Gateway
+from usage.actions.buckets import add_to_buckets
+from usage.actions.quotas import count_against_quotas
+from usage.dimensions import CallerFacts, RouteFacts, callers_of, operation_of, routes_of
+from usage.feed import Call, read_calls
+from usage.models import FeedCheckpoint, UsageRecord
+
+log = structlog.get_logger(__name__)
+
+COLUMNS = tuple(field.column for field in UsageRecord._meta.concrete_fields)
+
+
+class FeedGap(Exception):
+    """The batch starts beyond what is durable. `offset` is where the agent must go on."""
+
+    def __init__(self, offset: int) -> None:
+        super().__init__(f"The feed is durable up to byte {offset}; send on from there.")
+        self.offset = offset
+
+
+@dataclass(frozen=True, slots=True)
+class KnownCall:
+    """A call with what it belongs to. `position` is its byte offset in the segment."""
+
+    position: int
+    call: Call
+    route: RouteFacts
+    caller: CallerFacts | None
+    operation: str
+
+
+@transaction.atomic
+def ingest_batch(
+    gateway: Gateway,
+    *,
+    node: str,
+    segment: str,
+    offset: int,
+    body: bytes,
+    complete_until: datetime | None = None,
+) -> int:
+    """Take in the complete lines of `body`, the bytes of `segment` from `offset` on; the durable offset.
+
+    Bytes already durable are passed over. `complete_until` is the gateway's time up to which this feed is
+    whole with this batch. Raises FeedGap and usage.feed.FeedMalformed, both with nothing changed.
+    """
+    checkpoint = _locked_checkpoint(gateway, node, segment)
+    if offset > checkpoint.offset:
+        raise FeedGap(checkpoint.offset)
+    fresh = body[checkpoint.offset - offset :]
+    whole = fresh[: fresh.rfind(b"\n") + 1]
+    calls = _known(gateway, checkpoint.offset, list(read_calls(whole, now=timezone.now())))
+    if calls:
+        _store(checkpoint, gateway, calls)
+        add_to_buckets(gateway, calls)
+        count_against_quotas(calls)
+    checkpoint.offset += len(whole)
+    _note_completeness(checkpoint, complete_until)
+    checkpoint.save()
+    return checkpoint.offset
+
+
+def _locked_checkpoint(gateway: Gateway, node: str, segment: str) -> FeedCheckpoint:
+    checkpoint, _made = FeedCheckpoint.objects.get_or_create(gateway=gateway, node=node, segment=segment)
+    return FeedCheckpoint.objects.select_for_update().get(pk=checkpoint.pk)
+
+
+def _note_completeness(checkpoint: FeedCheckpoint, until: datetime | None) -> None:
+    if until is not None and (checkpoint.complete_until is None or until > checkpoint.complete_until):
+        checkpoint.complete_until = min(until, timezone.now())
+
+
+def _known(gateway: Gateway, base: int, calls: list[tuple[int, Call]]) -> list[KnownCall]:
+    """Calls of publications that this gateway has; a line about anything else is logged and counted nowhere."""
+    routes = routes_of(gateway, (call.publication for _at, call in calls))
+    callers = callers_of(call.subscription for _at, call in calls)
+    known = []
+    for at, call in calls:
+        route = routes.get(call.publication)
+        if route is None:
+            log.warning("usage.unknown_publication", publication=call.publication, gateway=gateway.slug)
+            continue
+        operation = operation_of(route, call.method, call.path)
+        known.append(KnownCall(base + at, call, route, callers.get(call.subscription), operation))
+    return known
+
+
+def _store(checkpoint: FeedCheckpoint, gateway: Gateway, calls: Iterable[KnownCall]) -> None:
+    """COPY the records; their days get partitions first."""
+    calls = list(calls)
+    with connection.cursor() as cursor:
+        for day in sorted({known.call.at.date() for known in calls}):
+            cursor.execute("SELECT usage_ensure_day(%s)", [day])
+        names = ", ".join(f'"{column}"' for column in COLUMNS)
+        with cursor.copy(f"COPY usage_usagerecord ({names}) FROM STDIN") as copy:
+            for known in calls:
+                copy.write_row(_row(checkpoint, gateway, known))
+
+
+def _row(checkpoint: FeedCheckpoint, gateway: Gateway, known: KnownCall) -> tuple[object, ...]:
+    """One record, in the order of COLUMNS."""
+    call, route, caller = known.call, known.route, known.caller
+    return (
+        checkpoint.pk, known.position, call.at, gateway.public_id, checkpoint.node, route.environment, route.api,
+        route.api_version, route.revision, known.operation, caller.application if caller else "",
+        call.subscription if caller else "", caller.plan if caller else "", call.key_id, call.method, call.path,
+        call.status, call.reason, call.duration_ms, call.upstream_ms, call.bytes_in, call.bytes_out,
+        call.request_id,
+    )  # fmt: skip

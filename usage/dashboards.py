@@ -1,0 +1,185 @@
+"""A dashboard as values: tiles, charts and breakdowns of one scope, ready to be drawn or serialised."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from apis.models import Api, Environment, Plan
+from gateways.models import Gateway
+from subscriptions.models import Application
+from usage.queries import Figures, UsageScope, breakdown, summary, timeseries
+from usage.ranges import Window
+
+CLASSES: tuple[tuple[int, str, str], ...] = (
+    (2, "2xx", "live"),
+    (3, "3xx", "off"),
+    (4, "4xx", "hold"),
+    (5, "5xx", "fail"),
+    (0, gettext_lazy("broken off"), "neutral"),
+)
+"""Status classes in the order in which they are stacked: digit, label, tone."""
+
+PERCENTILES = (("p50", "live"), ("p95", "push"), ("p99", "hold"))
+MOST_ROWS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """A figure with its change against the period before (a share; None where there was nothing)."""
+
+    label: str
+    value: Any
+    kind: str
+    change: float | None
+
+    @property
+    def rose(self) -> bool:
+        return self.change is not None and self.change >= 0
+
+    @property
+    def fall(self) -> float:
+        return -(self.change or 0)
+
+
+@dataclass(frozen=True, slots=True)
+class BreakdownRow:
+    """Figures of one value of a dimension; `share` is of all calls, 0..1."""
+
+    id: str
+    label: str
+    figures: Figures
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Breakdown:
+    """A table of the largest values of one dimension; `left_out` of them are not shown."""
+
+    title: str
+    rows: list[BreakdownRow]
+    left_out: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dashboard:
+    """Everything that a usage page shows of one scope and window."""
+
+    figures: Figures
+    tiles: list[Tile]
+    calls: Mapping[str, Any]
+    latency: Mapping[str, Any]
+    breakdowns: list[Breakdown]
+
+    @property
+    def is_empty(self) -> bool:
+        return self.figures.calls == 0
+
+
+def dashboard(scope: UsageScope, window: Window, by: Iterable[str]) -> Dashboard:
+    """Read the buckets of `scope` in `window`, with one breakdown per dimension in `by`."""
+    now, before = summary(scope, window), summary(scope, window.before())
+    points = timeseries(scope, window)
+    tables = [_breakdown(scope, window, name, now.calls) for name in by]
+    return Dashboard(now, _tiles(now, before), calls_chart(points), latency_chart(points), tables)
+
+
+def _tiles(now: Figures, before: Figures) -> list[Tile]:
+    return [
+        Tile(_("Calls"), now.calls, "count", _change(now.calls, before.calls)),
+        Tile(_("Errors"), now.error_rate, "share", _change(now.error_rate, before.error_rate)),
+        Tile(_("p95 latency"), now.p95, "ms", _change(now.p95, before.p95)),
+        Tile(_("Sent"), now.bytes_out, "bytes", _change(now.bytes_out, before.bytes_out)),
+    ]
+
+
+def _change(now: float | None, before: float | None) -> float | None:
+    return (now - before) / before if now is not None and before else None
+
+
+def calls_chart(points: list[tuple[datetime, Figures]]) -> dict[str, Any]:
+    """Calls over time, stacked by status class; classes that never occur are left out."""
+    seen = {group for _at, figures in points for group in figures.by_class}
+    series = [
+        {
+            "name": str(label),
+            "tone": tone,
+            "values": [figures.by_class.get(digit, 0) for _at, figures in points],
+        }
+        for digit, label, tone in CLASSES
+        if digit in seen or digit == 2
+    ]
+    return {"times": [at.isoformat() for at, _figures in points], "unit": _("calls"), "series": series}
+
+
+def latency_chart(points: list[tuple[datetime, Figures]]) -> dict[str, Any]:
+    """Percentiles over time, in ms; a gap where there were no calls."""
+    series = [
+        {"name": name, "tone": tone, "values": [_rounded(getattr(figures, name)) for _at, figures in points]}
+        for name, tone in PERCENTILES
+    ]
+    return {"times": [at.isoformat() for at, _figures in points], "unit": "ms", "series": series}
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)
+
+
+def _breakdown(scope: UsageScope, window: Window, by: str, total: int) -> Breakdown:
+    found = breakdown(scope, window, by)
+    shown = found[:MOST_ROWS]
+    labels = _labels(by, [name for name, _figures in shown])
+    rows = [
+        BreakdownRow(
+            name, labels.get(name) or name or _("not known"), figures, figures.calls / total if total else 0
+        )
+        for name, figures in shown
+    ]
+    return Breakdown(str(TITLES[by]), rows, len(found) - len(shown))
+
+
+def _names(model: Any) -> Callable[[list[str]], dict[str, str]]:
+    def read(ids: list[str]) -> dict[str, str]:
+        return dict(model.objects.filter(public_id__in=ids).values_list("public_id", "name"))
+
+    return read
+
+
+def _application_names(ids: list[str]) -> dict[str, str]:
+    rows = Application.objects.filter(public_id__in=ids).values_list("public_id", "name", "team__name")
+    return {public_id: f"{name} · {team}" for public_id, name, team in rows}
+
+
+def _unknown_caller(labels: Callable[[list[str]], dict[str, str]]) -> Callable[[list[str]], dict[str, str]]:
+    return lambda ids: {**labels(ids), "": _("refused before the caller was known")}
+
+
+def _labels(by: str, ids: list[str]) -> dict[str, str]:
+    """Names of the objects behind `ids`."""
+    return READERS[by](ids) if by in READERS else {}
+
+
+READERS: Mapping[str, Callable[[list[str]], dict[str, str]]] = {
+    "api": _names(Api),
+    "plan": _unknown_caller(_names(Plan)),
+    "environment": _names(Environment),
+    "gateway": _names(Gateway),
+    "application": _unknown_caller(_application_names),
+    "operation": lambda _ids: {"": _("not in the document")},
+    "key_id": lambda ids: {key: f"{key[:8]}…" if key else _("no known key") for key in ids},
+}
+TITLES: Mapping[str, Any] = {
+    "api": gettext_lazy("By API"),
+    "plan": gettext_lazy("By plan"),
+    "environment": gettext_lazy("By environment"),
+    "gateway": gettext_lazy("By gateway"),
+    "application": gettext_lazy("By application"),
+    "operation": gettext_lazy("By operation"),
+    "key_id": gettext_lazy("By key"),
+    "status": gettext_lazy("By status"),
+}

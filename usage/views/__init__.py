@@ -1,0 +1,1 @@
+"""Pages of usage, fragments for the pages of other apps, and the door for gateways' agents."""

@@ -1,0 +1,123 @@
+"""Usage of an API for its team, of an application for its team, and an overview of both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from apis.models import Api, Environment
+from teams.access import HtmxHttpRequest, htmx_partial, page
+from teams.models import Verb
+from usage.dashboards import dashboard
+from usage.queries import (
+    UsageScope,
+    apis_of,
+    applications_of,
+    complete_until,
+    gateways_of_api,
+    gateways_of_application,
+    summary,
+)
+from usage.ranges import RANGES, Window, window
+
+LIVE_RANGES = ("1h", "6h")
+"""Ranges whose page follows calls as they arrive."""
+
+MOST_LISTED = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """A choice among a few values, kept in the URL."""
+
+    name: str
+    label: Any
+    chosen: str
+    choices: list[tuple[str, str]] = field(default_factory=list)
+
+
+@page(Verb.USAGE_VIEW)
+def usage_home(request: HtmxHttpRequest) -> HttpResponse:
+    """The APIs and applications whose usage the actor may see, with their calls in the chosen range."""
+    shown = window(request.GET.get("range", "24h"), timezone.now())
+    apis = [
+        (api, summary(UsageScope({"api": api.public_id}), shown))
+        for api in apis_of(request.actor).select_related("team")[:MOST_LISTED]
+    ]
+    applications = [
+        (application, summary(UsageScope({"application": application.public_id}), shown))
+        for application in applications_of(request.actor).select_related("team")[:MOST_LISTED]
+    ]
+    context = {"apis": apis, "applications": applications, "window": shown, "ranges": RANGES.values()}
+    return render(request, "usage/usage_list.html", context)
+
+
+@page(Verb.USAGE_VIEW)
+def usage_api(request: HtmxHttpRequest, team: str, slug: str) -> HttpResponse:
+    """Calls to one API, for the team that offers it."""
+    api = get_object_or_404(apis_of(request.actor).select_related("team"), team__slug=team, slug=slug)
+    scope = UsageScope({"api": api.public_id})
+    versions = [(version.public_id, version.name) for version in api.versions.all()]
+    filters = [_filter(request, "api_version", _("Version"), versions), _environments(request)]
+    breakdowns = ("plan", "operation", "application", "status")
+    context = {"api": api, "complete_until": complete_until(gateways_of_api(api.pk))}
+    return _dashboard(request, "usage/usage_api.html", scope, filters, breakdowns, context)
+
+
+@page(Verb.USAGE_VIEW)
+def usage_application(request: HtmxHttpRequest, public_id: str) -> HttpResponse:
+    """Calls of one application, for the team that runs it."""
+    application = get_object_or_404(
+        applications_of(request.actor).select_related("team"), public_id=public_id
+    )
+    scope = UsageScope({"application": application.public_id})
+    subscribed = Api.objects.filter(versions__subscriptions__application=application).distinct()
+    filters = [
+        _filter(request, "api", _("API"), list(subscribed.values_list("public_id", "name"))),
+        _environments(request),
+    ]
+    breakdowns = ("api", "operation", "plan", "key_id", "status")
+    context = {
+        "application": application,
+        "complete_until": complete_until(gateways_of_application(application.pk)),
+        "subscriptions": application.subscriptions.open().select_related(
+            "api_version__api", "environment", "plan_revision__plan"
+        ),
+    }
+    return _dashboard(request, "usage/usage_application.html", scope, filters, breakdowns, context)
+
+
+def _filter(request: HtmxHttpRequest, name: str, label: Any, choices: list[tuple[str, str]]) -> Filter:
+    chosen = request.GET.get(name, "")
+    return Filter(name, label, chosen if chosen in dict(choices) else "", choices)
+
+
+def _environments(request: HtmxHttpRequest) -> Filter:
+    choices = list(Environment.objects.values_list("public_id", "name"))
+    return _filter(request, "environment", _("Environment"), choices)
+
+
+def _dashboard(
+    request: HtmxHttpRequest,
+    template: str,
+    scope: UsageScope,
+    filters: list[Filter],
+    by: tuple[str, ...],
+    context: dict[str, Any],
+) -> HttpResponse:
+    shown: Window = window(request.GET.get("range", ""), timezone.now())
+    narrowed = scope.narrowed(**{choice.name: choice.chosen for choice in filters})
+    context |= {
+        "dashboard": dashboard(narrowed, shown, by),
+        "window": shown,
+        "ranges": RANGES.values(),
+        "filters": filters,
+        "follows": shown.range.name in LIVE_RANGES,
+        "kept": {choice.name: choice.chosen for choice in filters if choice.chosen},
+    }
+    return render(request, template + ("#figures" if htmx_partial(request) else ""), context)
