@@ -2,7 +2,7 @@
 
 from apis.models.api import Api, ApiQuerySet, ApiShare, ApiVersion, ApiVersionQuerySet, Visibility
 from apis.models.environment import Environment, EnvironmentClass
-from apis.models.plan import Plan, PlanQuerySet, PlanRevision
+from apis.models.plan import Plan, PlanLimits, PlanQuerySet, PlanRevision
 from apis.models.revision import Revision
 from apis.models.spec import Operation, SpecDocument
 from apis.models.upstream import Upstream, UpstreamBinding, UpstreamQuerySet
@@ -17,6 +17,7 @@ __all__ = [
     "EnvironmentClass",
     "Operation",
     "Plan",
+    "PlanLimits",
     "PlanQuerySet",
     "PlanRevision",
     "Revision",

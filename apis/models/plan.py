@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from django.core.validators import MinValueValidator
@@ -151,5 +152,28 @@ class PlanRevision(Record):
         return f"{self.plan} r{self.number}"
 
     @property
+    def limits(self) -> PlanLimits:
+        """What this revision promises, as a value."""
+        return PlanLimits(**{name: getattr(self, name) for name in PlanLimits.__slots__})
+
+    @property
     def audit_team_id(self) -> str:
         return self.plan.api.team.public_id
+
+
+@dataclass(frozen=True, slots=True)
+class PlanLimits:
+    """Limits, price and terms as plain values: what `create_plan` and `change_plan` are given.
+
+    The fields mean what those of PlanRevision mean; two equal values make no new revision.
+    """
+
+    rate_calls: int
+    burst: int
+    rate_period_s: int = 1
+    quota_day: int | None = None
+    quota_month: int | None = None
+    approval: str = PlanRevision.Approval.MANUAL
+    price_nano: int = 0
+    currency: str = "EUR"
+    terms: str = ""

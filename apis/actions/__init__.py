@@ -1,0 +1,52 @@
+"""Every write to what is published. Other apps import from here."""
+
+from apis.actions.apis import begin_api, change_api, create_api, share_api, unshare_api
+from apis.actions.environments import change_environment, create_environment
+from apis.actions.plans import (
+    change_plan,
+    close_plan,
+    create_plan,
+    deprecate_plan,
+    publish_plan,
+)
+from apis.actions.revisions import freeze_revision
+from apis.actions.specs import SpecNotAccepted, import_spec, read_document
+from apis.actions.upstreams import BindingValues, choose_upstream, create_upstream, give_upstream, set_binding
+from apis.actions.versions import (
+    create_version,
+    deprecate_version,
+    publish_version,
+    reinstate_version,
+    retire_version,
+)
+from apis.models import PlanLimits
+
+__all__ = [
+    "BindingValues",
+    "PlanLimits",
+    "SpecNotAccepted",
+    "begin_api",
+    "change_api",
+    "change_environment",
+    "change_plan",
+    "choose_upstream",
+    "close_plan",
+    "create_api",
+    "create_environment",
+    "create_plan",
+    "create_upstream",
+    "create_version",
+    "deprecate_plan",
+    "deprecate_version",
+    "freeze_revision",
+    "give_upstream",
+    "import_spec",
+    "publish_plan",
+    "publish_version",
+    "read_document",
+    "reinstate_version",
+    "retire_version",
+    "set_binding",
+    "share_api",
+    "unshare_api",
+]

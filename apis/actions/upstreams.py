@@ -1,0 +1,180 @@
+"""Where traffic goes: upstreams and their addresses in each environment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils.translation import gettext_lazy as _
+
+from apis.egress import check_target_url
+from apis.models import ApiVersion, Environment, Upstream, UpstreamBinding
+from audit.actions import record_event
+from audit.models import ActionRefused
+from teams.models import Actor, Team, Verb
+
+MOST_TARGETS = 20
+MOST_WEIGHT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class BindingValues:
+    """The addresses of an upstream in one environment; times in milliseconds."""
+
+    environment: Environment
+    targets: Sequence[Mapping[str, Any]]
+    health_path: str = ""
+    timeout_ms: int = 15_000
+    connect_timeout_ms: int = 2_000
+
+
+@transaction.atomic
+def create_upstream(*, actor: Actor, team: Team, name: str, kind: str = Upstream.Kind.HTTP) -> Upstream:
+    """A new upstream of `team`, without addresses. Raises PermissionDenied, ValidationError."""
+    actor.require(Verb.API_EDIT, team)
+    upstream = Upstream(team=team, name=name, kind=kind)
+    upstream.full_clean()
+    upstream.save()
+    record_event("upstream.created", upstream, actor=actor, after={"name": name, "kind": upstream.kind})
+    return upstream
+
+
+@transaction.atomic
+def set_binding(
+    upstream: Upstream,
+    *,
+    actor: Actor,
+    environment: Environment,
+    targets: Sequence[Mapping[str, Any]],
+    health_path: str = "",
+    timeout_ms: int = 15_000,
+    connect_timeout_ms: int = 2_000,
+) -> UpstreamBinding:
+    """Set the addresses of `upstream` in `environment`; gateways take them up without a new revision.
+
+    Raises PermissionDenied, and ValidationError for an address that calls must not go to
+    (see apis.egress), with the position of the target.
+    """
+    actor.require(Verb.API_EDIT, upstream.team)
+    upstream = Upstream.objects.select_for_update(of=("self",)).select_related("team").get(pk=upstream.pk)
+    binding = upstream.bindings.filter(environment=environment).first()
+    before = _summary(binding) if binding else {}
+    binding = binding or UpstreamBinding(upstream=upstream, environment=environment)
+    binding.targets = clean_targets(targets)
+    binding.health_path = clean_health_path(health_path)
+    binding.timeout_ms, binding.connect_timeout_ms = timeout_ms, connect_timeout_ms
+    binding.full_clean()
+    if _summary(binding) == before:
+        return binding
+    binding.save()
+    record_event("binding.set", binding, actor=actor, before=before, after=_summary(binding))
+    return binding
+
+
+@transaction.atomic
+def choose_upstream(version: ApiVersion, *, actor: Actor, upstream: Upstream) -> ApiVersion:
+    """Make `upstream` the one of the working draft of `version`. It must belong to the API's team."""
+    version = (
+        ApiVersion.objects.select_for_update(of=("self",))
+        .select_related("api__team", "upstream")
+        .get(pk=version.pk)
+    )
+    actor.require(Verb.API_EDIT, version.api.team)
+    if upstream.team_id != version.api.team_id:
+        raise ActionRefused(_("This upstream belongs to another team. Choose one of your own."))
+    if version.upstream_id == upstream.pk:
+        return version
+    before = {"upstream": version.upstream.name if version.upstream else ""}
+    version.upstream = upstream
+    version.full_clean()
+    version.save()
+    record_event(
+        "version.upstream_chosen", version, actor=actor, before=before, after={"upstream": upstream.name}
+    )
+    return version
+
+
+@transaction.atomic
+def give_upstream(
+    version: ApiVersion,
+    *,
+    actor: Actor,
+    upstream: Upstream | None = None,
+    name: str = "",
+    bindings: Sequence[BindingValues] = (),
+) -> Upstream:
+    """Give `version` an existing `upstream` or a new one called `name`, with its addresses: all or nothing."""
+    upstream = upstream or create_upstream(actor=actor, team=version.api.team, name=name)
+    for values in bindings:
+        set_binding(
+            upstream,
+            actor=actor,
+            environment=values.environment,
+            targets=values.targets,
+            health_path=values.health_path,
+            timeout_ms=values.timeout_ms,
+            connect_timeout_ms=values.connect_timeout_ms,
+        )
+    choose_upstream(version, actor=actor, upstream=upstream)
+    return upstream
+
+
+def clean_targets(targets: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Targets as stored: `{"url", "weight"}`. Raises ValidationError naming each that is not acceptable."""
+    if not targets:
+        raise ValidationError(
+            {"targets": _("Give at least one address, such as https://orders.example.com.")}
+        )
+    if len(targets) > MOST_TARGETS:
+        raise ValidationError({"targets": _("At most %(most)s addresses.") % {"most": MOST_TARGETS}})
+    problems: list[ValidationError] = []
+    cleaned = []
+    for position, target in enumerate(targets, 1):
+        try:
+            cleaned.append(clean_target(target))
+        except ValidationError as error:
+            problems += [
+                ValidationError(_("Target %(n)s: %(why)s"), params={"n": position, "why": message})
+                for message in error.messages
+            ]
+    if problems:
+        raise ValidationError({"targets": problems})
+    return cleaned
+
+
+def clean_target(target: Mapping[str, Any]) -> dict[str, Any]:
+    """One target with its address checked; a weight that is missing is 100."""
+    weight = target.get("weight", 100)
+    if isinstance(weight, bool) or not isinstance(weight, int) or not 1 <= weight <= MOST_WEIGHT:
+        raise ValidationError(_("The weight is a whole number from 1 to 1000."))
+    return {"url": _checked(target.get("url")), "weight": weight}
+
+
+def _checked(url: Any) -> str:
+    if not isinstance(url, str) or not url.strip():
+        raise ValidationError(_("Give an address, such as https://orders.example.com."))
+    return check_target_url(url.strip(), settings.UPSTREAM_NETWORKS)
+
+
+def clean_health_path(path: str) -> str:
+    """A path for the health check; empty means none. Raises ValidationError."""
+    path = path.strip()
+    printable = path.isascii() and path.isprintable() and " " not in path
+    if path and not (path.startswith("/") and printable and "#" not in path):
+        raise ValidationError({"health_path": _("Start with a slash, such as /healthz, without spaces.")})
+    return path
+
+
+def _summary(binding: UpstreamBinding) -> dict[str, Any]:
+    """What the audit trail keeps; addresses carry no secrets, since user names in them are refused."""
+    return {
+        "environment": binding.environment.slug,
+        "targets": binding.targets,
+        "health_path": binding.health_path,
+        "timeout_ms": binding.timeout_ms,
+        "connect_timeout_ms": binding.connect_timeout_ms,
+    }
