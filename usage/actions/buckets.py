@@ -32,7 +32,8 @@ UPSERT = f"""
     SET {_ADD}, latency = usage_add_steps(usage_usagebucket.latency, excluded.latency)
 """  # noqa: S608 - built from the names above, no value is in it
 
-type Dimensions = tuple[object, ...]
+type Dimensions = tuple[datetime, *tuple[object, ...]]
+"""The start of the slot, then the other values in the order of DIMENSIONS (without the span)."""
 
 
 @dataclass(slots=True)
@@ -67,20 +68,17 @@ def add_to_buckets(gateway: Gateway, calls: Sequence[KnownCall]) -> None:
     wait for each other in a circle."""
     minutes = _by_minute(gateway, calls)
     rows = [
-        (span, at, *dimensions, total)
+        ((span, *dimensions), total)
         for span in UsageBucket.Span.values
-        for (at, *dimensions), total in _wider(minutes, span).items()
+        for dimensions, total in _wider(minutes, span).items()
     ]
-    rows.sort(key=lambda row: tuple(map(str, row[:-1])))
+    rows.sort(key=lambda row: tuple(map(str, row[0])))
     with connection.cursor() as cursor:
-        cursor.executemany(UPSERT, [_values(row) for row in rows])
+        cursor.executemany(UPSERT, [(*dimensions, *_measures(total)) for dimensions, total in rows])
 
 
-def _values(row: tuple[object, ...]) -> tuple[object, ...]:
-    total = row[-1]
-    assert isinstance(total, Sum)
-    measures = (total.calls, total.bytes_in, total.bytes_out, total.duration_ms)
-    return (*row[:-1], *measures, json.dumps(total.latency))
+def _measures(total: Sum) -> tuple[object, ...]:
+    return (total.calls, total.bytes_in, total.bytes_out, total.duration_ms, json.dumps(total.latency))
 
 
 def _by_minute(gateway: Gateway, calls: Sequence[KnownCall]) -> dict[Dimensions, Sum]:
@@ -105,7 +103,6 @@ def _wider(minutes: dict[Dimensions, Sum], span: str) -> dict[Dimensions, Sum]:
         return minutes
     sums: dict[Dimensions, Sum] = defaultdict(Sum)
     for (at, *dimensions), total in minutes.items():
-        assert isinstance(at, datetime)
         start = at.replace(minute=0) if span == UsageBucket.Span.HOUR else at.replace(hour=0, minute=0)
         sums[(start, *dimensions)].merge(total)
     return sums
