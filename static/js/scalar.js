@@ -1,12 +1,19 @@
-/* The API reference (Scalar) in <div id="reference" data-spec-url="…">. The document comes from our own origin
-   only; an address is never read from the query string. Nothing is stored, nothing is sent elsewhere. */
+/* The API reference (Scalar) in <div id="reference" class="reference" data-document="/…">. The document comes from
+   our own origin only; an address is never read from the query string. Nothing is stored, nothing is sent elsewhere.
+   More attributes: data-server and data-server-name (where "try it" calls), data-scheme, data-key, data-layout. */
 (() => {
   "use strict";
   const mount = document.getElementById("reference");
-  const url = new URL(mount.dataset.specUrl, location.origin);
+  const url = new URL(mount.dataset.document, location.origin);
   if (url.origin !== location.origin) throw new Error("The API document must come from this site.");
   const chosen = document.documentElement.dataset.theme;
   const dark = chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+
+  /* The scheme that the gateway asks for; with a key at hand the first call carries it. */
+  function authentication({ scheme, key }) {
+    if (!scheme) return undefined;
+    return { preferredSecurityScheme: scheme, securitySchemes: key ? { [scheme]: { value: key } } : undefined };
+  }
 
   window.Scalar.createApiReference(mount, {
     url: url.href,
@@ -24,6 +31,7 @@
     persistAuth: false,
     documentDownloadType: "none",
     servers: mount.dataset.server ? [{ url: mount.dataset.server, description: mount.dataset.serverName }] : undefined,
-    authentication: mount.dataset.scheme ? { preferredSecurityScheme: mount.dataset.scheme } : undefined,
+    authentication: authentication(mount.dataset),
+    defaultHttpClient: { targetKey: "shell", clientKey: "curl" },
   });
 })();
