@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404
@@ -11,9 +11,11 @@ from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.throttling import SimpleRateThrottle
-from rest_framework.views import APIView, set_rollback
 
 from audit.models import ActionRefused
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView  # at run time this module is loaded by it
 
 PROBLEM = "application/problem+json"
 
@@ -38,7 +40,6 @@ class TokenThrottle(SimpleRateThrottle):
 
 def problem(error: Exception, context: dict[str, Any]) -> Response | None:
     """Any error of ours as RFC 9457 problem details; None leaves it to Django's 500."""
-    set_rollback()
     if isinstance(error, exceptions.APIException):
         return _of_api_exception(error)
     if isinstance(error, Http404):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import environ
 from django.utils.csp import CSP
@@ -121,6 +121,7 @@ DATABASES: dict[str, dict[str, Any]] = {
     "default": {
         **_database,
         "ENGINE": "django.db.backends.postgresql",
+        "HOST": unquote(_database.get("HOST") or ""),  # a unix socket's directory comes percent-encoded
         "CONN_HEALTH_CHECKS": True,
         "CONN_MAX_AGE": 60,
         "OPTIONS": {**_database.get("OPTIONS", {}), "application_name": "gatehouse"},
@@ -222,8 +223,9 @@ CSRF_FAILURE_VIEW = "portal.views.csrf_failure"
 
 # --- REST API -----------------------------------------------------------------------------------
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["teams.access.authentication.BearerAuthentication"],
-    "DEFAULT_PERMISSION_CLASSES": ["teams.access.rest.RulePermission"],
+    # A view that is no ResourceViewSet and declares nothing lets nobody in: no authentication can succeed.
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_PAGINATION_CLASS": "portal.rest.Pages",
@@ -234,6 +236,7 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "portal.rest.problem",
     "PAGE_SIZE": 50,
     "UNAUTHENTICATED_USER": None,
+    "NUM_PROXIES": TRUSTED_PROXY_COUNT,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 SPECTACULAR_SETTINGS = {
@@ -248,7 +251,7 @@ SPECTACULAR_SETTINGS = {
 }
 
 # --- Work in the background: the broker is a bell, PostgreSQL holds the truth -----------------------
-CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://")
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 600,

@@ -105,5 +105,5 @@ ROLE_ORDER = (VIEWER, DEVELOPER, PUBLISHER, OWNER)
 
 
 def may_grant(own: str | None, role: str) -> bool:
-    """Whether one who holds `own` may give `role`: nobody grants more than they hold."""
-    return own is not None and ROLE_ORDER.index(role) <= ROLE_ORDER.index(own)
+    """Whether one who holds `own` may give `role`: nobody grants more than they hold, nor what is no role."""
+    return own in ROLE_ORDER and role in ROLE_ORDER and ROLE_ORDER.index(role) <= ROLE_ORDER.index(own)

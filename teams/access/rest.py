@@ -11,6 +11,7 @@ from rest_framework.exceptions import APIException, NotAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from teams.access.authentication import BearerAuthentication
 from teams.access.rules import Rule, as_rule
 from teams.models import ANONYMOUS, Actor, Verb
 
@@ -63,6 +64,7 @@ class ResourceViewSet[M: Model](viewsets.GenericViewSet[M]):
     model: type[M]
     lookup_field = "public_id"
     lookup_value_regex = "[a-z0-9_]+"
+    authentication_classes = (BearerAuthentication,)
     permission_classes = (RulePermission,)
 
     @property

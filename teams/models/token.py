@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from audit.models import Record
-from teams.models.team import ServiceAccount
+from teams.models.team import ServiceAccount, Team
 from teams.permissions import Scope
 
 
@@ -55,4 +55,8 @@ class ApiToken(Record):
 
     @property
     def audit_team_id(self) -> str:
-        return self.service_account.team.public_id if self.service_account else ""
+        """The service account's team; a personal token belongs to its bearer's personal team."""
+        if self.service_account is not None:
+            return self.service_account.team.public_id
+        personal = Team.objects.filter(personal_of=self.user).values_list("public_id", flat=True)
+        return personal.first() or ""

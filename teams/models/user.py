@@ -56,6 +56,7 @@ class User(Record, AbstractBaseUser, PermissionsMixin):
     )
     is_staff = models.BooleanField(_("may use the operators' admin site"), default=False)
     is_active = models.BooleanField(_("active"), default=True)
+    mail_notices = models.BooleanField(_("send notices by mail"), default=True)
     anonymised_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects: ClassVar[UserManager] = UserManager()

@@ -1,0 +1,107 @@
+"""How allauth meets our people: who may sign up, which address counts, where a sign-in leads.
+
+Named in the settings (ACCOUNT_ADAPTER, SOCIALACCOUNT_ADAPTER).
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin
+
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.core.exceptions import ImmediateHttpResponse
+from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
+from django.conf import settings
+from django.db import transaction
+from django.http import HttpRequest
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
+
+if TYPE_CHECKING:
+    from teams.models import User
+
+INVITATION_PATH = "invitation_path"
+"""Session key: where a person who came by an invitation goes once signed in."""
+
+
+class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
+    """Accounts with address and password."""
+
+    def is_open_for_signup(self, request: HttpRequest) -> bool:
+        """Everybody where sign-up is open; else only who came by the link of an invitation."""
+        return settings.SIGN_UP_OPEN or INVITATION_PATH in request.session
+
+    def clean_email(self, email: str) -> str:
+        """One form of each address, so that look-alikes are one person."""
+        return fold(super().clean_email(email))
+
+    def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
+        """Save a person with name and personal team, in one transaction."""
+        from teams.actions import sign_up  # allauth builds adapters while models are still loading
+
+        super().save_user(request, user, form, commit=False)
+        user.name = form.cleaned_data.get("name", user.name)
+        return sign_up(user) if commit else user
+
+    def get_login_redirect_url(self, request: HttpRequest) -> str:
+        """Back to the invitation that brought the person here, else home."""
+        path = request.session.pop(INVITATION_PATH, "")
+        return path if self.is_safe_url(path) else str(super().get_login_redirect_url(request))
+
+    def get_email_confirmation_url(self, request: HttpRequest, emailconfirmation: Any) -> str:
+        """On our public origin, whatever Host the request came with."""
+        return absolute(reverse("account_confirm_email", args=[emailconfirmation.key]))
+
+    def get_reset_password_from_key_url(self, key: str) -> str:
+        """On our public origin, whatever Host the request came with."""
+        uid, _dash, rest = key.partition("-")
+        return absolute(reverse("account_reset_password_from_key", kwargs={"uidb36": uid, "key": rest}))
+
+    def is_safe_url(self, url: str | None) -> bool:
+        """Only addresses of this site (T37); allauth would also take every host of ALLOWED_HOSTS."""
+        return url_has_allowed_host_and_scheme(url, allowed_hosts=None)
+
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        """Spellings that the database takes for one address share one count of failed tries (T29)."""
+        return "login:" + fold(str(credentials.get("email") or credentials.get("username") or ""))
+
+
+class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
+    """Accounts from an OpenID provider. Nothing is linked by address; a person links it when signed in."""
+
+    def pre_social_login(self, request: HttpRequest, sociallogin: Any) -> None:
+        """A newcomer needs an address that the provider has verified."""
+        if sociallogin.is_existing or request.user.is_authenticated:
+            return
+        if not any(address.verified for address in sociallogin.email_addresses):
+            raise ImmediateHttpResponse(render(request, "socialaccount/unverified.html", status=403))
+
+    def populate_user(self, request: HttpRequest, sociallogin: Any, data: dict[str, Any]) -> User:
+        """Name and address as the provider gives them."""
+        user: User = super().populate_user(request, sociallogin, data)
+        parts = (data.get("first_name") or "", data.get("last_name") or "")
+        user.name = (data.get("name") or " ".join(parts).strip())[:120]
+        user.email = fold(user.email)
+        return user
+
+    @transaction.atomic
+    def save_user(self, request: HttpRequest, sociallogin: Any, form: Any = None) -> User:
+        """Save the person, the link to the provider, and the personal team together."""
+        from teams.actions import sign_up  # allauth builds adapters while models are still loading
+
+        return sign_up(super().save_user(request, sociallogin, form), way="oidc")
+
+    def is_auto_signup_allowed(self, request: HttpRequest, sociallogin: Any) -> bool:
+        return True
+
+
+def fold(address: str) -> str:
+    """One spelling of an address: compatibility characters resolved, case and outer blanks removed."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", address).casefold()).strip()
+
+
+def absolute(path: str) -> str:
+    """`path` on the portal's public origin."""
+    return urljoin(f"{settings.PORTAL_URL}/", path)
