@@ -33,7 +33,7 @@ LOG_FIELDS = (
     "%REQ(x-gatehouse-subscription)%",
     "%FILTER_STATE(gatehouse.header_key:PLAIN)%",
     "%FILTER_STATE(gatehouse.bearer_key:PLAIN)%",
-    "%REQ(:METHOD)%",
+    "%REQ(:METHOD):20%",
     "%RESPONSE_CODE%",
     "%COMMON_DURATION(DS_RX_BEG:DS_TX_END:us)%",
     "%COMMON_DURATION(US_TX_BEG:US_RX_BEG:us)%",
@@ -151,6 +151,28 @@ def _check(push: Push) -> None:
         raise WireError("an object of the push is not known here") from None
     if found != push.digest:
         raise WireError("the objects of the push do not have its digest")
+
+
+def subscription_of(name: str) -> str:
+    """The name under which Envoy counts and versions the file `name`.
+
+    `rds-8080.json` holds the route configuration `port-8080`, `ecds-keys.json` the filter `gatehouse.keys`.
+    """
+    head, _, rest = name.removesuffix(".json").partition("-")
+    match head:
+        case "cds":
+            return "cluster_manager.cds"
+        case "lds":
+            return "listener_manager.lds"
+        case "rds":
+            return f"http.port-{rest}.rds.port-{rest}"
+        case _:
+            return f"extension_config_discovery.http_filter.gatehouse.{rest}"
+
+
+def version_of(text: str) -> str:
+    """The `version_info` of an xDS file in canonical JSON, which ends with it."""
+    return text.rpartition('"version_info":"')[2].removesuffix('"}')
 
 
 def content_digest(text: str) -> str:

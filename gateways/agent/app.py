@@ -1,0 +1,240 @@
+"""The agent's own small HTTP interface, and the tasks that run beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hmac
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+
+import structlog
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from gateways.agent.admin import Admin
+from gateways.agent.applier import Applier, NotInForce, Refused, Stale
+from gateways.agent.bootstrap import bootstrap, system_ca_file
+from gateways.agent.envoy import EnvoyProcess, envoy_binary
+from gateways.agent.metrics import Metrics
+from gateways.agent.portal import Portal
+from gateways.agent.reporter import Reporter
+from gateways.agent.segments import Segments
+from gateways.agent.settings import Settings
+from gateways.agent.shipper import Shipper
+from gateways.agent.store import Store, write_atomically
+from gateways.engine.document import canonical_json
+from gateways.engine.wire import WireError, read_push
+
+logger = structlog.get_logger(__name__)
+
+LARGEST_PUSH = 256 * 1024 * 1024
+_OUTCOMES: tuple[tuple[type[Exception], int, str], ...] = (
+    (WireError, 400, "Not a configuration"),
+    (Stale, 409, "Older than what is in force"),
+    (Refused, 422, "Refused by the gateway"),
+    (NotInForce, 503, "Not in force"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """The parts of one agent."""
+
+    settings: Settings
+    store: Store
+    admin: Admin
+    segments: Segments
+    envoy: EnvoyProcess
+    applier: Applier
+    portal: Portal | None
+    reporter: Reporter | None
+    shipper: Shipper | None
+
+
+def build_agent(settings: Settings, *, software: str = "") -> Agent:
+    """The parts, wired; nothing runs yet."""
+    store = Store(settings.state)
+    admin = Admin(settings.admin_host, settings.admin_port)
+    segments = Segments(store.usage)
+    binary = envoy_binary(settings.envoy_path)
+    envoy = EnvoyProcess(
+        store,
+        admin,
+        binary=binary,
+        concurrency=settings.concurrency,
+        before_start=segments.open_before_start,
+    )
+    applier = Applier(
+        store,
+        admin,
+        envoy,
+        node=settings.node,
+        ca_file=system_ca_file(settings.ca_file),
+        reserved=frozenset({settings.admin_port, settings.listen_port}),
+        can_validate=bool(binary),
+    )
+    portal = Portal(settings.portal_url, settings.token) if settings.portal_url else None
+    reporter = shipper = None
+    if portal is not None:
+        reporter = Reporter(
+            applier, portal, node=settings.node, agent_url=settings.agent_url, software=software
+        )
+        shipper = Shipper(
+            store, segments, portal, admin, node=settings.node, spool_bytes=settings.spool_bytes
+        )
+    return Agent(settings, store, admin, segments, envoy, applier, portal, reporter, shipper)
+
+
+def build_app(agent: Agent) -> Starlette:
+    """The ASGI application; its lifespan runs Envoy, the reporter and the shipper."""
+    metrics = Metrics(agent.applier, agent.envoy, agent.shipper)
+
+    async def put_config(request: Request) -> Response:
+        body = await _whole_body(request)
+        if body is None:
+            return _problem(413, "Too large", f"A configuration has at most {LARGEST_PUSH} bytes.")
+        with metrics.push_seconds.time():
+            response = await _apply(agent, body)
+        metrics.pushes.labels(str(response.status_code)).inc()
+        return response
+
+    async def get_config(request: Request) -> Response:
+        state = await agent.applier.state()
+        return JSONResponse(
+            {
+                "node": agent.settings.node,
+                "version": state.version,
+                "digest": state.digest,
+                "serving": state.is_serving,
+                "problems": state.problems,
+                "items": state.items,
+            }
+        )
+
+    async def get_metrics(request: Request) -> Response:
+        return Response(metrics.render(), media_type="text/plain; version=0.0.4")
+
+    return Starlette(
+        routes=[
+            Route("/v1/config", _authenticated(agent.settings.token, put_config), methods=["PUT"]),
+            Route("/v1/config", _authenticated(agent.settings.token, get_config), methods=["GET"]),
+            Route("/metrics", _authenticated(agent.settings.token, get_metrics), methods=["GET"]),
+            Route("/healthz", _health(agent), methods=["GET"]),
+        ],
+        lifespan=lambda _: _running(agent),
+    )
+
+
+@contextlib.asynccontextmanager
+async def _running(agent: Agent) -> AsyncIterator[None]:
+    """Serve what is on disk at once; the portal is asked afterwards."""
+    prepare(agent)
+    tasks = [asyncio.create_task(work) for work in _work(agent)]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await agent.envoy.stop()
+        await agent.admin.close()
+        if agent.portal is not None:
+            await agent.portal.close()
+
+
+def prepare(agent: Agent) -> None:
+    """Put the files in place with which Envoy can start."""
+    agent.store.prepare()
+    ca_file = system_ca_file(agent.settings.ca_file)
+    configuration = bootstrap(
+        node=agent.settings.node,
+        admin_host=agent.settings.admin_host,
+        admin_port=agent.settings.admin_port,
+        ca_file=ca_file,
+    )
+    write_atomically(agent.store.bootstrap, canonical_json(configuration).encode())
+    agent.applier.load()
+    agent.segments.open_before_start()
+
+
+def _work(agent: Agent) -> list[Coroutine[None, None, None]]:
+    work = []
+    if not agent.settings.envoy_external:
+        work.append(agent.envoy.keep_running())
+    if agent.reporter is not None:
+        work.append(agent.reporter.keep_reporting())
+    if agent.shipper is not None:
+        work.append(agent.shipper.keep_shipping())
+    return [_guarded(each) for each in work]
+
+
+async def _guarded(work: Awaitable[None]) -> None:
+    """A task that ends by an error of ours must be seen: its silence would look like peace."""
+    try:
+        await work
+    except asyncio.CancelledError:
+        raise
+    except Exception:
+        logger.exception("a task of the agent has ended")
+        raise
+
+
+def _authenticated(
+    token: str, endpoint: Callable[[Request], Awaitable[Response]]
+) -> Callable[[Request], Awaitable[Response]]:
+    expected = f"Bearer {token}".encode()
+
+    async def guarded(request: Request) -> Response:
+        given = request.headers.get("authorization", "").encode()
+        if not hmac.compare_digest(given, expected):
+            return _problem(401, "Not allowed", "Send the gateway's token as Authorization: Bearer.")
+        return await endpoint(request)
+
+    return guarded
+
+
+def _health(agent: Agent) -> Callable[[Request], Awaitable[Response]]:
+    async def healthz(request: Request) -> Response:
+        live = await agent.admin.is_live()
+        status = "ok" if live else "envoy is not running"
+        return JSONResponse({"status": status, "envoy": live}, status_code=200 if live else 503)
+
+    return healthz
+
+
+async def _whole_body(request: Request) -> bytes | None:
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > LARGEST_PUSH:
+            return None
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+async def _apply(agent: Agent, body: bytes) -> Response:
+    started = time.monotonic()
+    try:
+        push = await asyncio.to_thread(read_push, body)
+        if push.kind != "envoy":
+            raise WireError(f"this agent rules an Envoy, not {push.kind!r}")
+        await agent.applier.apply(push)
+    except tuple(error for error, _, _ in _OUTCOMES) as error:
+        status, title = next((s, t) for kind, s, t in _OUTCOMES if isinstance(error, kind))
+        logger.warning("push not applied", status=status, reason=str(error))
+        return _problem(status, title, str(error))
+    milliseconds = round((time.monotonic() - started) * 1000)
+    return JSONResponse({"version": push.version, "digest": push.digest, "milliseconds": milliseconds})
+
+
+def _problem(status: int, title: str, detail: str) -> Response:
+    return JSONResponse(
+        {"type": "about:blank", "title": title, "status": status, "detail": detail},
+        status_code=status,
+        media_type="application/problem+json",
+    )

@@ -1,0 +1,107 @@
+"""What Envoy is started with, and the composed configuration on which a push is tried before the swap.
+
+`envoy --mode validate` does not read xDS files, so the trial holds every resource inline: listeners with their
+routes and filters in place of the references, clusters as static ones.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gateways.engine.wire import SYSTEM_CA_SECRET, XDS_DIRECTORY
+
+type Json = dict[str, Any]
+
+CA_FILES = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/cert.pem",
+    "/etc/ssl/ca-bundle.pem",
+)
+_MAX_CONNECTIONS = 50_000
+
+
+def bootstrap(*, node: str, admin_host: str, admin_port: int, ca_file: str) -> Json:
+    """The bootstrap: an admin port on loopback, and the files to follow."""
+    return {
+        **_base(node, ca_file),
+        "admin": {"address": {"socket_address": {"address": admin_host, "port_value": admin_port}}},
+        "dynamic_resources": {"lds_config": _follow("lds.json"), "cds_config": _follow("cds.json")},
+    }
+
+
+def composed(files: Mapping[str, str], *, node: str, ca_file: str) -> Json:
+    """One static configuration of everything in `files`, for a trial. Raises ValueError or KeyError."""
+    resources = {name: json.loads(text)["resources"] for name, text in files.items()}
+    return {
+        **_base(node, ca_file),
+        "static_resources": {
+            "listeners": [_inlined(listener, resources) for listener in resources.get("lds.json", [])],
+            "clusters": [_plain(cluster) for cluster in resources.get("cds.json", [])],
+            "secrets": _secrets(ca_file),
+        },
+    }
+
+
+def system_ca_file(wanted: str) -> str:
+    """The file of certificate authorities: `wanted`, or where systems keep it; empty when there is none."""
+    if wanted:
+        return wanted
+    return next((path for path in CA_FILES if Path(path).exists()), "")
+
+
+def _base(node: str, ca_file: str) -> Json:
+    limit = {
+        "@type": "type.googleapis.com/envoy.extensions.resource_monitors.downstream_connections.v3"
+        ".DownstreamConnectionsConfig",
+        "max_active_downstream_connections": _MAX_CONNECTIONS,
+    }
+    monitor = {"name": "envoy.resource_monitors.global_downstream_max_connections", "typed_config": limit}
+    return {
+        "node": {"id": node, "cluster": "gatehouse"},
+        "static_resources": {"secrets": _secrets(ca_file)},
+        "overload_manager": {"resource_monitors": [monitor]},
+    }
+
+
+def _secrets(ca_file: str) -> list[Json]:
+    """Without authorities no certificate passes: an upstream with TLS then answers 503, it is not trusted."""
+    if ca_file:
+        return [{"name": SYSTEM_CA_SECRET, "validation_context": {"trusted_ca": {"filename": ca_file}}}]
+    nobody = {"verify_certificate_hash": ["0" * 64]}
+    return [{"name": SYSTEM_CA_SECRET, "validation_context": nobody}]
+
+
+def _follow(name: str) -> Json:
+    path = {"path": f"{XDS_DIRECTORY}/{name}", "watched_directory": {"path": XDS_DIRECTORY}}
+    return {"path_config_source": path, "resource_api_version": "V3"}
+
+
+def _plain(resource: Json) -> Json:
+    return {name: value for name, value in resource.items() if name != "@type"}
+
+
+def _inlined(listener: Json, resources: Mapping[str, list[Json]]) -> Json:
+    """A copy of `listener` whose connection managers hold what they would fetch."""
+    inlined: Json = json.loads(json.dumps(_plain(listener)))
+    for chain in inlined["filter_chains"]:
+        for network_filter in chain["filters"]:
+            _inline(network_filter["typed_config"], resources)
+    return inlined
+
+
+def _inline(manager: Json, resources: Mapping[str, list[Json]]) -> None:
+    if "rds" in manager:
+        found = resources[_file_of(manager.pop("rds")["config_source"])]
+        manager["route_config"] = _plain(found[0])
+    for http_filter in manager["http_filters"]:
+        if "config_discovery" in http_filter:
+            name = _file_of(http_filter.pop("config_discovery")["config_source"])
+            http_filter["typed_config"] = resources[name][0]["typed_config"]
+
+
+def _file_of(config_source: Json) -> str:
+    return str(config_source["path_config_source"]["path"]).rpartition("/")[2]

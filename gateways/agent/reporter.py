@@ -1,0 +1,76 @@
+"""Reporting to the portal: a heartbeat every few seconds, and the configuration when there is another one."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+
+from gateways.agent.applier import Applier, NotInForce, Refused, Stale
+from gateways.agent.portal import Portal, PortalError
+from gateways.engine.wire import WireError, read_push
+
+logger = structlog.get_logger(__name__)
+
+HEARTBEAT_S = 5.0
+LONGEST_WAIT_S = 60.0
+
+
+class Reporter:
+    """Speaks for one node."""
+
+    def __init__(self, applier: Applier, portal: Portal, *, node: str, agent_url: str, software: str) -> None:
+        self._applier = applier
+        self._portal = portal
+        self._node = node
+        self._fixed = {"node": node, "agent_url": agent_url, "kind": "envoy", "software": software}
+        self._started_at = datetime.now(UTC).isoformat(timespec="seconds")
+        self.last_answer_at: datetime | None = None
+
+    async def keep_reporting(self) -> None:
+        """Report until cancelled. A portal that is away is asked less and less often; the gateway serves on."""
+        wait = HEARTBEAT_S
+        while True:
+            try:
+                await self.report()
+                wait = HEARTBEAT_S
+            except PortalError as error:
+                wait = min(wait * 2, LONGEST_WAIT_S)
+                logger.warning("the portal is not reached", reason=str(error), again_in_s=wait)
+            except (Refused, NotInForce, WireError) as error:
+                wait = min(wait * 2, LONGEST_WAIT_S)
+                logger.error("the fetched configuration is not in force", reason=str(error), again_in_s=wait)
+            # Jitter spreads the agents of many gateways after an outage of the portal.
+            await asyncio.sleep(wait * random.uniform(0.8, 1.2))  # noqa: S311 - jitter, not a secret
+
+    async def report(self) -> None:
+        """One heartbeat, and what it asks for. Raises PortalError, WireError, Refused or NotInForce."""
+        fetch = await self._portal.heartbeat(await self._report())
+        self.last_answer_at = datetime.now(UTC)
+        if fetch:
+            await self.fetch()
+
+    async def fetch(self) -> None:
+        """Fetch the configuration and apply it; nothing happens when nothing was ever published."""
+        body = await self._portal.configuration(self._node)
+        if not body:
+            return
+        push = await asyncio.to_thread(read_push, body)
+        try:
+            await self._applier.apply(push)
+        except Stale as newer:
+            # The portal has pushed meanwhile.
+            logger.info("the fetched configuration is old", reason=str(newer))
+
+    async def _report(self) -> dict[str, Any]:
+        state = await self._applier.state()
+        return {
+            **self._fixed,
+            "started_at": self._started_at,
+            "version": state.version,
+            "digest": state.digest,
+            "serving": state.is_serving,
+        }

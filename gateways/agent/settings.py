@@ -1,0 +1,124 @@
+"""What an agent is told by its environment. A bad setting refuses the start."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+TOKEN_CHARS = 24
+"""A shorter token can be guessed, or is a placeholder."""
+
+
+class SettingsError(ValueError):
+    """A setting is missing or wrong; the text names it and says the cure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of one agent, each with the variable it comes from.
+
+    `listen_host`, `listen_port` GATEHOUSE_AGENT_LISTEN (127.0.0.1:9100); `token` GATEHOUSE_AGENT_TOKEN or
+    _FILE; `portal_url` GATEHOUSE_PORTAL_URL (empty: serve what is on disk or pushed, report nowhere);
+    `node` GATEHOUSE_NODE_NAME (host name); `agent_url` GATEHOUSE_AGENT_URL (made of the listen address);
+    `state` GATEHOUSE_AGENT_STATE (a directory of its own); `admin_host`, `admin_port` GATEHOUSE_ENVOY_ADMIN
+    (127.0.0.1:9901); `envoy_external` GATEHOUSE_ENVOY_EXTERNAL; `envoy_path` GATEHOUSE_ENVOY (empty: the
+    wheel's); `concurrency` GATEHOUSE_ENVOY_CONCURRENCY (0: one thread per core); `ca_file`
+    GATEHOUSE_ENVOY_CA_FILE (empty: the usual places); `tls_certificate`, `tls_key`
+    GATEHOUSE_AGENT_TLS_CERTIFICATE, _KEY; `spool_bytes` GATEHOUSE_AGENT_SPOOL_MB (2048).
+    """
+
+    listen_host: str
+    listen_port: int
+    token: str = field(repr=False)
+    portal_url: str
+    node: str
+    agent_url: str
+    state: Path
+    admin_host: str
+    admin_port: int
+    envoy_external: bool = False
+    envoy_path: str = ""
+    concurrency: int = 0
+    ca_file: str = ""
+    tls_certificate: str = ""
+    tls_key: str = ""
+    spool_bytes: int = 2048 * 1024 * 1024
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """The settings in `environment`. Raises SettingsError with the first that is missing or wrong."""
+    listen_host, listen_port = _address(environment, "GATEHOUSE_AGENT_LISTEN", "127.0.0.1:9100")
+    admin_host, admin_port = _address(environment, "GATEHOUSE_ENVOY_ADMIN", "127.0.0.1:9901")
+    if not is_loopback(admin_host):
+        raise SettingsError(
+            "GATEHOUSE_ENVOY_ADMIN lets anybody rule Envoy: use an address like 127.0.0.1:9901."
+        )
+    scheme = "https" if environment.get("GATEHOUSE_AGENT_TLS_CERTIFICATE") else "http"
+    return Settings(
+        listen_host=listen_host,
+        listen_port=listen_port,
+        token=_token(environment),
+        portal_url=_url(environment, "GATEHOUSE_PORTAL_URL"),
+        node=environment.get("GATEHOUSE_NODE_NAME") or socket.gethostname(),
+        agent_url=_url(environment, "GATEHOUSE_AGENT_URL") or f"{scheme}://{listen_host}:{listen_port}",
+        state=Path(environment.get("GATEHOUSE_AGENT_STATE") or "var/agent").absolute(),
+        admin_host=admin_host,
+        admin_port=admin_port,
+        envoy_external=environment.get("GATEHOUSE_ENVOY_EXTERNAL", "") in {"1", "true", "yes"},
+        envoy_path=environment.get("GATEHOUSE_ENVOY", ""),
+        concurrency=_number(environment, "GATEHOUSE_ENVOY_CONCURRENCY", 0),
+        ca_file=environment.get("GATEHOUSE_ENVOY_CA_FILE", ""),
+        tls_certificate=environment.get("GATEHOUSE_AGENT_TLS_CERTIFICATE", ""),
+        tls_key=environment.get("GATEHOUSE_AGENT_TLS_KEY", ""),
+        spool_bytes=_number(environment, "GATEHOUSE_AGENT_SPOOL_MB", 2048) * 1024 * 1024,
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches `host`."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _token(environment: Mapping[str, str]) -> str:
+    token = environment.get("GATEHOUSE_AGENT_TOKEN", "")
+    path = environment.get("GATEHOUSE_AGENT_TOKEN_FILE", "")
+    if not token and path:
+        try:
+            token = Path(path).read_text().strip()
+        except OSError as error:
+            raise SettingsError(f"GATEHOUSE_AGENT_TOKEN_FILE cannot be read: {error.strerror}.") from None
+    if len(token) < TOKEN_CHARS or len(set(token)) < 8:
+        raise SettingsError(
+            f"GATEHOUSE_AGENT_TOKEN is missing or shorter than {TOKEN_CHARS} characters. "
+            "Copy the token that the portal showed when the gateway was added."
+        )
+    return token
+
+
+def _address(environment: Mapping[str, str], name: str, default: str) -> tuple[str, int]:
+    host, _, port = (environment.get(name) or default).rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
+        raise SettingsError(f"{name} is no address with a port. Write it like {default}.")
+    return host, int(port)
+
+
+def _url(environment: Mapping[str, str], name: str) -> str:
+    url = environment.get(name, "").rstrip("/")
+    if url and (urlsplit(url).scheme not in {"http", "https"} or not urlsplit(url).hostname):
+        raise SettingsError(f"{name} is no address. Write it like https://portal.example.com.")
+    return url
+
+
+def _number(environment: Mapping[str, str], name: str, default: int) -> int:
+    text = environment.get(name) or str(default)
+    if not text.isdecimal():
+        raise SettingsError(f"{name} is no number. Write it like {default or 4}.")
+    return int(text)

@@ -1,0 +1,183 @@
+"""Shipping the usage feed: exactly once, however often the agent, the portal or the network fails.
+
+The portal's answer is the only truth about what it holds. The agent moves on when the portal has answered; after
+a failure it asks, and makes the feed again from there. Its own notes (`offsets.json`) only save it from
+converting a segment from its beginning: they may be old or lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import random
+
+import structlog
+
+from gateways.agent.admin import Admin, AdminUnreachable
+from gateways.agent.portal import Gap, Portal, PortalError
+from gateways.agent.segments import Batch, Position, Segments, total_bytes
+from gateways.agent.store import Store, write_atomically
+
+logger = structlog.get_logger(__name__)
+
+BATCH_BYTES = 1024 * 1024
+LEAST_BATCH_BYTES = 4096
+POLL_S = 0.25
+LONGEST_WAIT_S = 30.0
+_TOO_LARGE = 413
+
+
+class Shipper:
+    """Ships the segments of one node in order."""
+
+    def __init__(
+        self, store: Store, segments: Segments, portal: Portal, admin: Admin, *, node: str, spool_bytes: int
+    ) -> None:
+        self._notes = store.usage / "offsets.json"
+        self._store = store
+        self._segments = segments
+        self._portal = portal
+        self._admin = admin
+        self._node = node
+        self._spool_bytes = spool_bytes
+        self._batch_bytes = BATCH_BYTES
+        self._positions: dict[str, Position] = {}
+        # Until Envoy has opened its log again, an older segment may still be written.
+        self._reopen_wanted = True
+        self.shipped_lines = 0
+        self.lost_bytes = 0
+
+    async def keep_shipping(self) -> None:
+        """Ship what there is, again and again, until cancelled; after a failure wait longer and longer."""
+        wait = POLL_S
+        while True:
+            try:
+                await self.ship_all()
+                wait = POLL_S
+            except PortalError as error:
+                wait = min(wait * 2, LONGEST_WAIT_S)
+                logger.warning("usage waits", reason=str(error), again_in_s=round(wait, 1))
+            except OSError as error:
+                wait = min(wait * 2, LONGEST_WAIT_S)
+                logger.error("usage cannot be read or noted", reason=str(error), again_in_s=round(wait, 1))
+            await asyncio.sleep(wait * random.uniform(0.8, 1.2))  # noqa: S311 - jitter, not a secret
+
+    async def ship_all(self) -> None:
+        """Ship every whole line there is. Raises PortalError, after it has tried the other segments."""
+        await self._begin_segment_if_full()
+        self._enforce_spool()
+        failure: PortalError | None = None
+        for name in self._segments.names():
+            try:
+                await self._ship_or_finish(name)
+            except PortalError as error:
+                failure = failure or error
+                if not error.status:
+                    break
+        if failure is not None:
+            raise failure
+
+    def backlog_bytes(self) -> int:
+        """Bytes of log that the portal does not hold yet, as far as known."""
+        done = sum(position.raw for position in self._positions.values())
+        return max(0, total_bytes(self._segments.directory) - done)
+
+    async def _ship_or_finish(self, name: str) -> None:
+        # Settled is asked first: lines that come while the last are shipped belong to the next round.
+        settled = not self._reopen_wanted and await asyncio.to_thread(self._segments.is_settled, name)
+        await self._ship_segment(name)
+        if settled:
+            self._finish(name)
+
+    async def _ship_segment(self, name: str) -> None:
+        position = self._positions.get(name) or await self._find_position(name)
+        while True:
+            batch = await asyncio.to_thread(self._segments.read, name, position, self._batch_bytes)
+            if batch.end == batch.start:
+                break
+            position = await self._ship_batch(name, batch)
+        self._positions[name] = position
+
+    async def _ship_batch(self, name: str, batch: Batch) -> Position:
+        """Where to go on: behind the batch, or at the place that the portal named."""
+        if not batch.body:
+            self._note(name, batch.end)
+            return batch.end
+        try:
+            durable = await self._portal.ship(self._node, name, batch.start.feed, batch.body)
+        except Gap as gap:
+            return await self._move(name, gap.offset)
+        except PortalError as error:
+            if error.status == _TOO_LARGE and self._batch_bytes > LEAST_BATCH_BYTES:
+                self._batch_bytes //= 2
+                return batch.start
+            raise
+        if durable != batch.end.feed:
+            return await self._move(name, durable)
+        self.shipped_lines += batch.body.count(b"\n")
+        self._note(name, batch.end)
+        return batch.end
+
+    async def _find_position(self, name: str) -> Position:
+        """At the first look at a segment the portal is asked, because its last answer may have been lost."""
+        durable = await self._portal.durable_offset(self._node, name)
+        return await self._move(name, durable)
+
+    async def _move(self, name: str, durable: int) -> Position:
+        """The place in `name` where the feed is `durable` bytes long. Raises PortalError when no line ends there."""
+        noted = self._noted(name)
+        start = noted if noted.feed <= durable else Position()
+        found = await asyncio.to_thread(self._segments.seek, name, start, durable)
+        if found is None:
+            found = await asyncio.to_thread(self._segments.seek, name, Position(), durable)
+        if found is None:
+            raise PortalError(f"the portal names an offset of {name} at which no line ends")
+        self._note(name, found)
+        return found
+
+    def _finish(self, name: str) -> None:
+        """Remove a segment that is wholly shipped; a rest is half a line of an Envoy that was killed."""
+        rest = self._segments.size(name) - self._positions[name].raw
+        if rest:
+            logger.warning("a killed gateway left half a line", segment=name, bytes=rest)
+        self._segments.remove(name)
+        self._positions.pop(name)
+        self._save_notes()
+
+    async def _begin_segment_if_full(self) -> None:
+        if self._segments.is_full():
+            self._segments.open_new()
+            self._reopen_wanted = True
+        if self._reopen_wanted:
+            with contextlib.suppress(AdminUnreachable):
+                await self._admin.reopen_logs()
+                self._reopen_wanted = False
+
+    def _enforce_spool(self) -> None:
+        """Rather lose the oldest usage than fill the disk; the loss is said and counted."""
+        while total_bytes(self._segments.directory) > self._spool_bytes:
+            name = next(iter(self._segments.names()))
+            if name == self._segments.current():
+                return
+            lost = self._segments.size(name) - self._positions.get(name, Position()).raw
+            self.lost_bytes += lost
+            logger.error("usage is lost: the spool is full", segment=name, bytes=lost)
+            self._segments.remove(name)
+            self._positions.pop(name, None)
+
+    def _noted(self, name: str) -> Position:
+        if name in self._positions:
+            return self._positions[name]
+        found = self._store.read_json(self._notes).get(name)
+        if isinstance(found, list) and len(found) == 2 and all(isinstance(n, int) for n in found):
+            return Position(*found)
+        return Position()
+
+    def _note(self, name: str, position: Position) -> None:
+        self._positions[name] = position
+        self._save_notes()
+
+    def _save_notes(self) -> None:
+        notes = {name: [position.raw, position.feed] for name, position in self._positions.items()}
+        write_atomically(self._notes, json.dumps(notes).encode())
