@@ -6,6 +6,7 @@ base 62) + 6-character checksum: letters and digits only, 68 characters.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 from dataclasses import dataclass, field
@@ -49,6 +50,14 @@ def key_digest(value: str) -> tuple[bytes, int]:
 def key_matches(value: str, *, digest: bytes | memoryview[Any], digest_key: int) -> bool:
     """Whether `value` is the key kept as `digest`, in constant time."""
     return same(digest, keyed_digest(value, purpose=PURPOSE, number=digest_key))
+
+
+def value_digest(value: str) -> str:
+    """SHA-256 of the key in hex, by which gateways are compared; equal to gateways.engine.document.value_digest.
+
+    The key holds 256 random bits, so that a plain hash gives nothing away.
+    """
+    return hashlib.sha256(value.encode()).hexdigest()
 
 
 def seal_key(value: str, public_id: str) -> bytes:

@@ -12,7 +12,7 @@ from apis.models import ApiVersion, Environment, PlanRevision
 from audit.models import ActorKind, Record, RecordQuerySet, Stateful, TonedChoices
 from subscriptions.models.application import Application
 from subscriptions.models.subscription import Subscription
-from teams.models import Verb
+from teams.models import Membership, ServiceAccount, Team, TeamRole, User, Verb
 
 if TYPE_CHECKING:
     from teams.models import Actor
@@ -29,20 +29,47 @@ class AccessRequestQuerySet(RecordQuerySet["AccessRequest"]):
 
     def decidable_by(self, actor: Actor) -> AccessRequestQuerySet:
         """Pending requests `actor` may decide: by role in the API's team, approver group or platform role,
-        never one's own."""
+        never one's own. The system decides nothing here: what a plan grants by itself never waits."""
         pending = self.filter(state=AccessRequest.State.PENDING)
-        if not actor.within_scope(Verb.REQUEST_DECIDE):
+        if not actor.is_signed_in or not actor.within_scope(Verb.REQUEST_DECIDE):
             return pending.none()
         own_apis = Q(api_version__api__team_id__in=actor.team_ids(Verb.REQUEST_DECIDE))
-        mine = Q(requested_by_kind=actor.kind, requested_by_id=actor.public_id)
         if not actor.everywhere(Verb.REQUEST_DECIDE):
             pending = pending.filter(own_apis | self._of_groups(actor))
-        return pending.exclude(mine)
+        return pending.exclude(asked_by_oneself(actor))
 
     @staticmethod
     def _of_groups(actor: Actor) -> Q:
         groups = actor.user.approver_groups.values("pk") if actor.user else []
         return Q(plan_revision__plan__approvers__in=groups)
+
+
+def asked_by_oneself(actor: Actor) -> Q:
+    """Requests in which asking and deciding would lie in one hand: `actor` asked, somebody asked who commands
+    the same service accounts (owners of a team issue their tokens), or nobody else is on either side."""
+    if actor.service_account is not None:
+        return _asked_beside(actor.public_id, actor.service_account)
+    if actor.user is None:
+        return Q(requested_by_id=actor.public_id)
+    owned = actor.user.memberships.filter(role=TeamRole.OWNER).values("team_id")
+    commanded = ServiceAccount.objects.filter(team_id__in=owned).values("public_id")
+    others = Membership.objects.filter(user__is_active=True).exclude(user=actor.user)
+    alone = Team.objects.filter(members=actor.user).exclude(pk__in=others.values("team_id")).values("pk")
+    both_sides = Q(application__team_id__in=alone, api_version__api__team_id__in=alone)
+    return Q(requested_by_id=actor.public_id) | Q(requested_by_id__in=commanded) | both_sides
+
+
+def _asked_beside(public_id: str, account: ServiceAccount) -> Q:
+    """Asked by this service account, for its team, by an owner of its team, or by an account of such an owner."""
+    owners = User.objects.filter(memberships__team_id=account.team_id, memberships__role=TeamRole.OWNER)
+    owned = Membership.objects.filter(user__in=owners, role=TeamRole.OWNER).values("team_id")
+    accounts = ServiceAccount.objects.filter(Q(team_id=account.team_id) | Q(team_id__in=owned))
+    return (
+        Q(requested_by_id=public_id)
+        | Q(application__team_id=account.team_id)
+        | Q(requested_by_id__in=owners.values("public_id"))
+        | Q(requested_by_id__in=accounts.values("public_id"))
+    )
 
 
 class AccessRequest(Stateful, Record):

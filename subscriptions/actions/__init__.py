@@ -1,0 +1,46 @@
+"""Every write of this app: applications, requests and their decisions, subscriptions, keys, blocks."""
+
+from subscriptions.actions.applications import archive_application, change_application, create_application
+from subscriptions.actions.blocks import block_until, lift_block, lift_blocks
+from subscriptions.actions.credentials import (
+    MOST_KEYS,
+    expire_credentials,
+    issue_credential,
+    revoke_credential,
+)
+from subscriptions.actions.decisions import (
+    approve_request,
+    lapse_requests,
+    reject_request,
+    withdraw_request,
+)
+from subscriptions.actions.requests import request_access, request_plan_change
+from subscriptions.actions.subscriptions import (
+    close_ended_subscriptions,
+    close_subscription,
+    resume_subscription,
+    suspend_subscription,
+)
+
+__all__ = [
+    "MOST_KEYS",
+    "approve_request",
+    "archive_application",
+    "block_until",
+    "change_application",
+    "close_ended_subscriptions",
+    "close_subscription",
+    "create_application",
+    "expire_credentials",
+    "issue_credential",
+    "lapse_requests",
+    "lift_block",
+    "lift_blocks",
+    "reject_request",
+    "request_access",
+    "request_plan_change",
+    "resume_subscription",
+    "revoke_credential",
+    "suspend_subscription",
+    "withdraw_request",
+]

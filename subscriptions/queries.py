@@ -1,0 +1,194 @@
+"""Reads that span what is asked, granted and offered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count, F, FloatField, Q, Sum
+from django.db.models.functions import Cast
+
+from apis.models import Api, ApiShare, ApiVersion, Environment, Plan, PlanRevision, Visibility
+from subscriptions.models import AccessRequest, Application, Subscription
+from teams.models import Actor, Team, TeamRole, User, Verb
+from teams.permissions import PLATFORM_TABLE, TEAM_TABLE
+from teams.queries import actor_of_user, people_of
+
+APPLICATION_PEOPLE = frozenset({TeamRole.OWNER.value, TeamRole.PUBLISHER.value, TeamRole.DEVELOPER.value})
+"""Roles of the application's team that are told what happens to its subscriptions."""
+
+
+# ---- who decides, who is told ----
+
+
+def approvals_waiting(actor: Actor) -> int:
+    """How many requests `actor` may decide now, for the navigation."""
+    return AccessRequest.objects.decidable_by(actor).count()
+
+
+def may_decide(request: AccessRequest, actor: Actor) -> bool:
+    """Whether `actor` may decide this pending request."""
+    return AccessRequest.objects.decidable_by(actor).filter(pk=request.pk).exists()
+
+
+def deciders_of(request: AccessRequest) -> list[User]:
+    """The people who may decide a pending request, by the same rule that lets them."""
+    roles = list(TEAM_TABLE[Verb.REQUEST_DECIDE])
+    reach = Q(memberships__team_id=request.api_version.api.team_id, memberships__role__in=roles)
+    reach |= Q(platform_roles__overlap=list(PLATFORM_TABLE[Verb.REQUEST_DECIDE]))
+    if request.plan_revision.plan.approvers_id is not None:
+        reach |= Q(approver_groups=request.plan_revision.plan.approvers_id)
+    people = User.objects.filter(reach, is_active=True).distinct().order_by("email")
+    return [person for person in people if may_decide(request, actor_of_user(person))]
+
+
+def who_decides(plan: Plan) -> str:
+    """The name of the group that decides requests for `plan`: its approver group, or the API's team."""
+    return str(plan.approvers or plan.api.team)
+
+
+def consumers_of(application: Application) -> list[User]:
+    """The people of the application's team who work with its subscriptions."""
+    return people_of(application.team_id, APPLICATION_PEOPLE)
+
+
+def requester_of(request: AccessRequest) -> User | None:
+    """The person who asked; None when it was a service account."""
+    return User.objects.filter(public_id=request.requested_by_id, is_active=True).first()
+
+
+# ---- what is offered ----
+
+
+def offer_of(plan: Plan) -> PlanRevision | None:
+    """The newest published revision of `plan`, with the plan as it is now: what a request for it asks for."""
+    offers = PlanRevision.objects.filter(plan=plan.pk, published_at__isnull=False)
+    return offers.select_related("plan__approvers", "plan__api__team").order_by("-number").first()
+
+
+def offers_of(version: ApiVersion) -> list[PlanRevision]:
+    """What can be asked for of `version`: one published revision of each published plan, smallest rate first."""
+    newest = (
+        PlanRevision.objects.filter(plan__in=version.api.plans.offered(), published_at__isnull=False)
+        .order_by("plan_id", "-number")
+        .distinct("plan_id")
+        .select_related("plan__approvers", "plan__api__team")
+        .prefetch_related("plan__environments")
+    )
+    return sorted(newest, key=lambda offer: (calls_per_second(offer), offer.plan.name))
+
+
+def environments_of(plan: Plan) -> list[Environment]:
+    """Where `plan` is offered; a plan that names none is offered everywhere."""
+    return list(plan.environments.all()) or list(Environment.objects.all())
+
+
+def is_offered_in(plan: Plan, environment: Environment) -> bool:
+    return environment in environments_of(plan)
+
+
+def may_see(team: Team, api: Api) -> bool:
+    """Whether `api` is visible to `team` as a whole, so that its applications may ask for it."""
+    if api.visibility != Visibility.PRIVATE or api.team_id == team.pk:
+        return True
+    return ApiShare.objects.filter(api=api, team=team).exists()
+
+
+def open_subscription(
+    application: Application, version: ApiVersion, environment: Environment
+) -> Subscription | None:
+    """The subscription that is not closed, of which there is at most one."""
+    return Subscription.objects.open().filter(
+        application=application, api_version=version, environment=environment
+    ).first()  # fmt: skip
+
+
+# ---- limits ----
+
+
+def calls_per_second(revision: PlanRevision) -> float:
+    """The sustained rate of a plan revision."""
+    return revision.rate_calls / revision.rate_period_s
+
+
+def limits_of(revision: PlanRevision) -> dict[str, Any]:
+    """The limits of a plan revision as JSON values, for audit events."""
+    return {
+        "plan": revision.plan.slug,
+        "revision": revision.number,
+        "rate_calls": revision.rate_calls,
+        "rate_period_s": revision.rate_period_s,
+        "burst": revision.burst,
+        "quota_day": revision.quota_day,
+        "quota_month": revision.quota_month,
+        "price_nano": revision.price_nano,
+        "currency": revision.currency,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class PlanShare:
+    """How many subscriptions stand on one plan, and the calls per second they were granted together."""
+
+    plan: str
+    subscriptions: int
+    rate: float
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """What the API's team has granted so far of one version in one environment."""
+
+    plans: list[PlanShare]
+
+    @property
+    def subscriptions(self) -> int:
+        return sum(share.subscriptions for share in self.plans)
+
+    @property
+    def rate(self) -> float:
+        """Calls per second, all subscriptions together."""
+        return sum(share.rate for share in self.plans)
+
+
+def granted_so_far(version: ApiVersion, environment: Environment | None = None) -> Granted:
+    """Subscriptions that are not closed, by plan, largest rate first; in all environments unless one is given."""
+    held = Subscription.objects.open().filter(api_version=version)
+    if environment is not None:
+        held = held.filter(environment=environment)
+    rate = Cast("plan_revision__rate_calls", FloatField()) / F("plan_revision__rate_period_s")
+    rows = (
+        held.order_by()
+        .values_list("plan_revision__plan__name")
+        .annotate(subscriptions=Count("pk"), rate=Sum(rate))
+        .order_by("-rate", "plan_revision__plan__name")
+    )
+    return Granted([PlanShare(*row) for row in rows])
+
+
+# ---- the approver's view ----
+
+
+def decided_before(request: AccessRequest, *, most: int = 6) -> list[AccessRequest]:
+    """What the applying team asked of the same API before and how it ended, newest first."""
+    return list(
+        AccessRequest.objects.filter(
+            application__team=request.application.team_id, api_version__api=request.api_version.api_id
+        )
+        .exclude(pk=request.pk)
+        .exclude(state=AccessRequest.State.PENDING)
+        .select_related("application", "plan_revision__plan", "api_version__api")
+        .order_by("-decided_at", "-id")[:most]
+    )
+
+
+def with_context(requests: Any) -> Any:
+    """The requests with all that a row or card names, in one query."""
+    return requests.select_related(
+        "application__team",
+        "api_version__api__team",
+        "environment",
+        "plan_revision__plan__approvers",
+        "plan_revision__plan__api__team",
+        "subscription__plan_revision__plan",
+    )
