@@ -24,8 +24,8 @@ class Entry:
     also: tuple[str, ...] = ()
     """Path prefixes beside its own under which the entry is the current one."""
     signed_out: bool = False
-    shown: Callable[[Any], bool] = lambda actor: True
-    count: Callable[[Any], int] = lambda actor: 0
+    shown: Callable[[Any], bool] = lambda _actor: True
+    count: Callable[[Any], int] = lambda _actor: 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,17 +20,31 @@ class SampleForm(forms.Form):
     approval = forms.ChoiceField(
         choices=[("auto", "Automatic"), ("manual", "By a person")], widget=forms.RadioSelect, label="Approval"
     )
-    document = forms.FileField(required=False, label="OpenAPI document", help_text="JSON or YAML, at most 12 MB.")
-    reason = forms.CharField(widget=forms.Textarea(attrs={"rows": 3}), help_text="The approver reads this first.")
+    document = forms.FileField(
+        required=False, label="OpenAPI document", help_text="JSON or YAML, at most 12 MB."
+    )
+    reason = forms.CharField(
+        widget=forms.Textarea(attrs={"rows": 3}), help_text="The approver reads this first."
+    )
     terms = forms.BooleanField(label="I accept the terms of this plan")
 
 
 def segment(gateway: str, state: str, label: str, tone: str, **more: Any) -> dict[str, Any]:
-    return {"gateway": gateway, "state": state, "label": label, "tone": tone, "confirmed_at": None, "took": None, **more}
+    return {
+        "gateway": gateway,
+        "state": state,
+        "label": label,
+        "tone": tone,
+        "confirmed_at": None,
+        "took": None,
+        **more,
+    }
 
 
 LIVE = segment("edge-eu · node 1", "live", "live", "live", confirmed_at=NOW, took=0.41)
-PUSHING = segment("aws-prod", "pushing", "pushing", "push", took=11, note="waits on UpdateUsagePlan, 1 per 20 s")
+PUSHING = segment(
+    "aws-prod", "pushing", "pushing", "push", took=11, note="waits on UpdateUsagePlan, 1 per 20 s"
+)
 HELD = segment("edge-us", "held_back", "held back", "hold", note="3 routes would go that no one removed")
 FAILED = segment("edge-ap", "failed", "failed", "fail", note="refused: duplicate route", took=2.2)
 REMOVED = segment("edge-us", "removed", "removed", "off", confirmed_at=NOW, took=0.3)
@@ -46,7 +60,12 @@ STRIPS = [
 STEPS = [
     {"label": "Queued", "tone": "live", "took": 0.02, "detail": ""},
     {"label": "Rendered", "tone": "live", "took": 0.11, "detail": "14 objects, 3 changed"},
-    {"label": "Sending to edge-eu", "tone": "push", "took": 1.3, "detail": "the gateway keeps serving version 41"},
+    {
+        "label": "Sending to edge-eu",
+        "tone": "push",
+        "took": 1.3,
+        "detail": "the gateway keeps serving version 41",
+    },
     {"label": "Accepted", "tone": "off", "took": None, "detail": ""},
     {"label": "Serving version 42", "tone": "off", "took": None, "detail": ""},
 ]
@@ -61,23 +80,32 @@ FAILED_STEPS = [
 ]
 
 SAMPLES = [
-    {"key": "curl", "label": "curl", "code": 'curl -H "X-API-Key: $KEY" \\\n  http://localhost:8080/shop/orders/v2/orders?status=open'},
+    {
+        "key": "curl",
+        "label": "curl",
+        "code": 'curl -H "X-API-Key: $KEY" \\\n  http://localhost:8080/shop/orders/v2/orders?status=open',
+    },
     {
         "key": "python",
         "label": "Python",
-        "code": 'import httpx\n\nhttpx.get(\n    "http://localhost:8080/shop/orders/v2/orders",\n    params={"status": "open"},\n'
+        "code": 'import httpx\n\nhttpx.get(\n    "http://localhost:8080/shop/orders/v2/orders",\n'
+        '    params={"status": "open"},\n'
         '    headers={"X-API-Key": key},\n)',
     },
     {
         "key": "javascript",
         "label": "JavaScript",
-        "code": 'await fetch("http://localhost:8080/shop/orders/v2/orders?status=open", {\n  headers: { "X-API-Key": key },\n});',
+        "code": 'await fetch("http://localhost:8080/shop/orders/v2/orders?status=open", {\n'
+        '  headers: { "X-API-Key": key },\n});',
     },
 ]
 
 
 def wave(size: float, turn: float, points: int = 60) -> list[int]:
-    return [round(size * (1 + 0.45 * math.sin(n / 7 + turn) + 0.18 * math.sin(n / 2.3 + turn))) for n in range(points)]
+    return [
+        round(size * (1 + 0.45 * math.sin(n / 7 + turn) + 0.18 * math.sin(n / 2.3 + turn)))
+        for n in range(points)
+    ]
 
 
 def times(points: int = 60) -> list[str]:
@@ -103,7 +131,11 @@ LATENCY = {
         {"name": "p99", "tone": "neutral", "values": wave(120, 1.1)},
     ],
 }
-LAST_HOUR = {"times": times(), "unit": "calls", "series": [{"name": "calls a minute", "tone": "accent", "values": wave(20, 0)}]}
+LAST_HOUR = {
+    "times": times(),
+    "unit": "calls",
+    "series": [{"name": "calls a minute", "tone": "accent", "values": wave(20, 0)}],
+}
 
 
 def samples() -> dict[str, Any]:

@@ -1,10 +1,11 @@
 """Every route of the portal. A page or REST object belongs to the highest app whose data it shows."""
 
+from django.conf import settings
 from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 
-from portal import views
+from portal import style, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -18,6 +19,9 @@ urlpatterns = [
     path("", include("gateways.urls")),
     path("", include("usage.urls")),
 ]
+
+if settings.DEBUG or settings.EMBEDDED:
+    urlpatterns.append(path("style/", style.style, name="style"))
 
 handler400 = "portal.views.bad_request"
 handler403 = "portal.views.forbidden"

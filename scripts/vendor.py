@@ -46,7 +46,9 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("check")
     commands.add_parser("fetch")
@@ -63,7 +65,9 @@ def drift(manifest: dict[str, Any], root: Path = ROOT) -> list[str]:
             if not path.is_file():
                 lines.append(f"{entry['to']} is missing: run scripts/vendor.py fetch")
             elif sha256(path.read_bytes()) != entry["sha256"]:
-                lines.append(f"{entry['to']} differs from its recorded sum: it was changed by hand or half updated")
+                lines.append(
+                    f"{entry['to']} differs from its recorded sum: it was changed by hand or half updated"
+                )
     return lines
 
 
@@ -72,7 +76,9 @@ def fetch(package: Package) -> list[str]:
     lines = []
     for entry, content in unpack(package):
         if sha256(content) != entry["sha256"]:
-            lines.append(f"{package['name']}@{package['version']} {entry['from']}: another content than recorded")
+            lines.append(
+                f"{package['name']}@{package['version']} {entry['from']}: another content than recorded"
+            )
         else:
             store(entry, content)
     return lines
@@ -94,7 +100,7 @@ def unpack(package: Package) -> list[tuple[dict[str, str], bytes]]:
     """Return the wanted files of a package, without source map references."""
     with tempfile.TemporaryDirectory() as folder:
         spec = f"{package['name']}@{package['version']}"
-        packed = subprocess.run(  # noqa: S603  fixed program, arguments from our own manifest
+        packed = subprocess.run(
             ["npm", "pack", "--silent", spec],  # noqa: S607  npm is found on the PATH of whoever runs this
             cwd=folder,
             check=True,

@@ -6,6 +6,7 @@ models (`TonedChoices`), never from an `if` in a template.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -17,6 +18,7 @@ from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 from django.utils.translation import ngettext
 
 register = template.Library()
@@ -71,15 +73,17 @@ def enforcement(segments: Iterable[Any]) -> Enforcement:
 
     What went wrong is said before what still moves, and what moves before what is done.
     """
-    states = [_state(segment) for segment in segments]
-    total, live = len(states), states.count("live")
-    if not total:
-        return Enforcement(_("not on a gateway"), "off", False)
-    for state, words, tone in _SENTENCES:
-        count = states.count(state)
-        if count:
-            return Enforcement(words(count, total, live), tone, "pushing" in states or "removing" in states)
-    return Enforcement(_("unknown"), "off", False)
+    states = Counter(_state(segment) for segment in segments)
+    total = states.total()
+    for state, tone, told, text in _SENTENCES:
+        if states[state]:
+            words = (
+                _all_of(state, total)
+                if states[told] == total
+                else text % {"count": states[told], "total": total}
+            )
+            return Enforcement(words, tone, bool(states["pushing"] or states["removing"]))
+    return Enforcement(_("not on a gateway"), "off", False)
 
 
 def _state(segment: Any) -> str:
@@ -87,47 +91,30 @@ def _state(segment: Any) -> str:
     return str(getattr(state, "value", state)).replace(" ", "_")
 
 
-def _of(text: str, count: int, total: int) -> str:
-    return text % {"count": count, "total": total}
-
-
-def _say_live(count: int, total: int, live: int) -> str:
-    if count < total:
-        return _of(_("live on %(count)s of %(total)s gateways"), count, total)
-    return ngettext("live on %(n)s gateway", "live on all %(n)s gateways", total) % {"n": total}
-
-
-def _say_removed(count: int, total: int, live: int) -> str:
-    if count < total:
-        return _of(_("removed from %(count)s of %(total)s gateways"), count, total)
-    return ngettext("removed from %(n)s gateway", "removed from all %(n)s gateways", total) % {"n": total}
-
-
-_SENTENCES: tuple[tuple[str, Any, str], ...] = (
-    ("failed", lambda n, total, live: _of(_("failed on %(count)s of %(total)s gateways"), n, total), "fail"),
-    (
-        "drifted",
-        lambda n, total, live: _of(_("changed outside on %(count)s of %(total)s gateways"), n, total),
-        "fail",
-    ),
-    (
-        "held_back",
-        lambda n, total, live: _of(_("held back on %(count)s of %(total)s gateways"), n, total),
-        "hold",
-    ),
-    (
-        "removing",
-        lambda n, total, live: _of(_("removed from %(count)s of %(total)s gateways"), total - n, total),
-        "push",
-    ),
-    (
-        "pushing",
-        lambda n, total, live: _of(_("live on %(count)s of %(total)s gateways"), live, total),
-        "push",
-    ),
-    ("live", _say_live, "live"),
-    ("removed", _say_removed, "off"),
+_SENTENCES = (
+    # state found, its tone, the state that is counted, the sentence
+    ("failed", "fail", "failed", _lazy("failed on %(count)s of %(total)s gateways")),
+    ("drifted", "fail", "drifted", _lazy("changed outside on %(count)s of %(total)s gateways")),
+    ("held_back", "hold", "held_back", _lazy("held back on %(count)s of %(total)s gateways")),
+    ("removing", "push", "removed", _lazy("removed from %(count)s of %(total)s gateways")),
+    ("pushing", "push", "live", _lazy("live on %(count)s of %(total)s gateways")),
+    ("live", "live", "live", _lazy("live on %(count)s of %(total)s gateways")),
+    ("removed", "off", "removed", _lazy("removed from %(count)s of %(total)s gateways")),
 )
+
+
+def _all_of(state: str, total: int) -> str:
+    """The sentence when every gateway is in the same state."""
+    words = {
+        "failed": ngettext("failed on %(n)s gateway", "failed on all %(n)s gateways", total),
+        "drifted": ngettext(
+            "changed outside on %(n)s gateway", "changed outside on all %(n)s gateways", total
+        ),
+        "held_back": ngettext("held back on %(n)s gateway", "held back on all %(n)s gateways", total),
+        "live": ngettext("live on %(n)s gateway", "live on all %(n)s gateways", total),
+        "removed": ngettext("removed from %(n)s gateway", "removed from all %(n)s gateways", total),
+    }
+    return words[state] % {"n": total}
 
 
 # ---- amounts ----
