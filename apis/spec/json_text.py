@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Callable
 from itertools import accumulate
-from json.decoder import JSONDecodeError, scanstring
+from json import JSONDecodeError, decoder
 from typing import Any, NoReturn
 
 from apis.spec.building import Builder, shown
@@ -13,6 +14,9 @@ from apis.spec.places import Place, Source
 from apis.spec.problems import whole_file
 
 MAX_NUMBER_CHARS = 64
+
+# The C scanner of string literals: (text, index after the quote, strict) -> (value, index after the end).
+_scan_string: Callable[[str, int, bool], tuple[str, int]] = decoder.scanstring  # type: ignore[attr-defined]
 
 _SPACE = re.compile(r"[ \t\n\r]*")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
@@ -113,7 +117,7 @@ class _JsonReader:
 
     def _string(self) -> str:
         try:
-            value, self._at = scanstring(self._text, self._at + 1, True)
+            value, self._at = _scan_string(self._text, self._at + 1, True)
         except JSONDecodeError as error:
             self._fail(f"This text is not a JSON string: {error.msg}.", error.pos)
         return value

@@ -115,10 +115,10 @@ def _sentences(error: Error, definitions: Mapping[str, Any]) -> Iterator[SchemaP
             f"The name {shown(str(wrong))} may hold only letters, digits, dots, hyphens and underscores."
         )
         yield SchemaProblem((*steps, str(wrong)), "bad-name", message)
-    elif message := _message(error):
+    elif sentence := _message(error):
         tolerated = name == "uniqueItems" or bool(steps and steps[-1] in _TOLERATED_KEYWORDS)
         code = {"type": "wrong-type", "required": "missing-field"}.get(name, "wrong-value")
-        yield SchemaProblem(steps, code, message, tolerated=tolerated)
+        yield SchemaProblem(steps, code, sentence, tolerated=tolerated)
 
 
 def _unknown_name(error: Error, name: str, definitions: Mapping[str, Any]) -> SchemaProblem:

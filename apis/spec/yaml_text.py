@@ -19,11 +19,12 @@ from apis.spec.problems import whole_file
 
 _LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
-# The core schema of YAML 1.2, section 10.3: no "no", no dates, no 1_000, no 0777 in base eight.
+# The core schema of YAML 1.2, section 10.3: no "no", no dates, no 1_000. Digits after a leading zero stay text,
+# because JSON has no such number and the author means a code: 0108 is not 108.
 _NULL = frozenset(("", "~", "null", "Null", "NULL"))
 _BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
-_INT = re.compile(r"[-+]?[0-9]+\Z|0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
-_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
+_INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\Z|0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|(?:0|[1-9][0-9]*)(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
 _NOT_FINITE = re.compile(r"(?:[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))\Z")
 _MIGHT_BE_NUMBER = frozenset("+-.0123456789")
 
