@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from audit.sealing import parse_master_keys
 from portal import environment as env
 from portal.logs import logging_config
+from portal.mail import mailer
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 STATE_DIR = Path(env.text("GATEHOUSE_STATE", str(BASE_DIR / "var")))
@@ -282,21 +283,16 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(STATE_DIR / "beat" / "schedule")
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "seal-audit-events": {"task": "audit.tasks.seal", "schedule": 30.0, "options": {"expires": 30}},
+    "lapse-requests": {"task": "subscriptions.tasks.lapse_requests", "schedule": 300.0, "options": {"expires": 300}},
+    "end-subscriptions": {"task": "subscriptions.tasks.end_subscriptions", "schedule": 300.0, "options": {"expires": 300}},
+    "expire-credentials": {"task": "subscriptions.tasks.expire_credentials", "schedule": 15.0, "options": {"expires": 15}},
+    "lift-blocks": {"task": "subscriptions.tasks.lift_blocks", "schedule": 5.0, "options": {"expires": 5}},
     "keep-usage-partitions": {"task": "usage.tasks.keep_usage_partitions", "schedule": 3600.0},
 }
 
 # --- Mail ---------------------------------------------------------------------------------------
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Gatehouse <gatehouse@localhost>")
-_mail = environ.Env.email_url_config(env.secret("EMAIL_URL") or "consolemail://")
-EMAIL_BACKEND = _mail["EMAIL_BACKEND"]
-EMAIL_HOST = _mail.get("EMAIL_HOST") or "localhost"
-EMAIL_PORT = _mail.get("EMAIL_PORT") or 25
-EMAIL_HOST_USER = _mail.get("EMAIL_HOST_USER") or ""
-EMAIL_HOST_PASSWORD = _mail.get("EMAIL_HOST_PASSWORD") or ""
-EMAIL_USE_TLS = _mail.get("EMAIL_USE_TLS", False)
-EMAIL_USE_SSL = _mail.get("EMAIL_USE_SSL", False)
-EMAIL_FILE_PATH = "/" + (_mail.get("EMAIL_FILE_PATH") or str(STATE_DIR / "mail")).lstrip("/")
-EMAIL_TIMEOUT = 10
+MAILERS = {"default": mailer(env.secret("EMAIL_URL") or "consolemail://", directory=STATE_DIR / "mail")}
 
 # --- Usage --------------------------------------------------------------------------------------
 USAGE_RECORD_DAYS = env.number("USAGE_RECORD_DAYS", 40)

@@ -29,9 +29,9 @@ from apis.models import (
     Visibility,
 )
 from audit.models import ActorKind
-from audit.sealing import keyed_digest, seal
 from gateways.engine.document import value_digest
 from gateways.models import BasePathClaim, Gateway, GatewayListener, Publication
+from gateways.tokens import put_token
 from subscriptions.keys import key_digest, make_key, seal_key
 from subscriptions.models import AccessRequest, Application, Credential, Subscription
 from teams.models import ApiToken, Membership, ServiceAccount, Team, TeamRole, User
@@ -281,10 +281,7 @@ def make_gateway(
 ) -> Gateway:
     """A gateway that listens for production (8080) and sandbox (8090)."""
     gateway = Gateway(slug=slug, name=slug.capitalize(), kind=kind)
-    gateway.token_sealed = seal(
-        token, purpose="gateway-token", place=f"gateway|{gateway.public_id}|token_sealed"
-    )
-    gateway.token_digest, gateway.token_digest_key = keyed_digest(token, purpose="gateway-token"), 1
+    put_token(gateway, token)
     gateway.save()
     for environment, port in (("production", 8080), ("sandbox", 8090)):
         GatewayListener.objects.create(

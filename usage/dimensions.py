@@ -57,8 +57,7 @@ def callers_of(subscriptions: Iterable[str]) -> dict[str, CallerFacts]:
 @lru_cache(maxsize=512)
 def matcher_of(spec: int) -> OperationMatcher:
     """The matcher of a stored document; documents never change, so it is kept."""
-    rows = Operation.objects.filter(spec_id=spec).values_list("method", "path", "key")
-    return OperationMatcher([(method, path, key) for method, path, key in rows])
+    return OperationMatcher(Operation.objects.filter(spec_id=spec).only("method", "path", "key"))
 
 
 def operation_of(route: RouteFacts, method: str, path: str) -> str:

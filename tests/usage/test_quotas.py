@@ -53,7 +53,7 @@ def test_late_calls_of_a_past_day_are_counted_there_and_block_nobody(
 
 def test_the_block_ends_with_its_period(edge: Gateway, orders: Publication, key: Credential) -> None:
     take_in(edge, line(orders, key) * 100)
-    lift_blocks(timezone.now() + timedelta(days=1, seconds=1))
+    lift_blocks(now=timezone.now() + timedelta(days=1, seconds=1))
     assert Block.objects.get().lifted_at is not None
 
 
