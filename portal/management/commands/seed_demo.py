@@ -1,0 +1,43 @@
+"""Seed the demo of the embedded default, once."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
+
+from portal.demo import PEOPLE, seed
+from teams.models import User
+
+
+class Command(BaseCommand):
+    help = "Seed the demo: two teams, two APIs, an application and a request that waits. Does nothing the second time."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--orders", help="address of the sample service for orders")
+        parser.add_argument("--weather", help="address of the sample service for weather")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        password = os.environ.get("GATEHOUSE_DEMO_PASSWORD", "")
+        if not settings.EMBEDDED:
+            raise CommandError(
+                "The demo has known sign-ins. It is for `make run` (GATEHOUSE_EMBEDDED=1) only."
+            )
+        if len(password) < 12:
+            raise CommandError("Set GATEHOUSE_DEMO_PASSWORD to 12 characters or more.")
+        if User.objects.filter(email=PEOPLE[0].email).exists():
+            self.stdout.write("The demo is there already.")
+            return
+        with transaction.atomic():
+            seed(password, {"orders": _address(options, "orders"), "weather": _address(options, "weather")})
+        self.stdout.write("The demo is seeded.")
+
+
+def _address(options: dict[str, Any], name: str) -> str:
+    """The address given, or that of the sample service on this machine."""
+    default = {"orders": "9201", "weather": "9202"}[name]
+    port = os.environ.get(f"SAMPLE_{name.upper()}_PORT", default)
+    return options[name] or f"http://127.0.0.1:{port}"
