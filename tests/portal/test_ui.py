@@ -110,6 +110,26 @@ def test_a_moment_near_now_is_said_relatively(distance: timedelta, words: str) -
     assert f">{words}<" in str(ui.when(timezone.now() + distance))
 
 
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox on Linux"),
+        (
+            "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/150.0 Safari/537.36 Edg/150.0",
+            "Edge on Windows",
+        ),
+        (
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 19_0 like Mac OS X) Version/19.0 Safari/604.1",
+            "Safari on iPhone",
+        ),
+        ("curl/8.9", "curl/8.9"),
+        ("", "unknown"),
+    ],
+)
+def test_a_browser_is_named_in_words(header: str, words: str) -> None:
+    assert ui.browser(header) == words
+
+
 COMPONENTS = [
     '<c-page-head title="{{ x }}"><c-slot name="facts">{{ x }}</c-slot></c-page-head>',
     '<c-card title="{{ x }}">{{ x }}</c-card>',
