@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
-from django.core.exceptions import PermissionDenied, ValidationError
-from django.http import Http404
+import structlog
+from django.conf import settings
+from django.core.cache import cache
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, ValidationError
+from django.http import Http404, HttpRequest, JsonResponse
+from redis.exceptions import RedisError
 from rest_framework import exceptions, status
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import SimpleRateThrottle
+from rest_framework.throttling import BaseThrottle
 
 from audit.models import ActionRefused
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView  # at run time this module is loaded by it
 
+log = structlog.get_logger(__name__)
 PROBLEM = "application/problem+json"
+API_PREFIXES = ("/api/", "/agent/")
 
 
 class Pages(CursorPagination):
@@ -29,13 +36,54 @@ class Pages(CursorPagination):
     ordering = "-id"
 
 
-class TokenThrottle(SimpleRateThrottle):
-    """So many calls per token (signed out: per address), told in `RateLimit-*` headers on refusal."""
+class TokenThrottle(BaseThrottle):
+    """So many calls per token (without a valid one: per address) in a fixed window, told on every answer.
 
-    scope = "token"
+    Counted in the cache by one atomic increment. Without the cache nothing is counted: the API stays usable.
+    Header fields: draft-ietf-httpapi-ratelimit-headers-10, and the three of its draft 07 that clients know.
+    """
 
-    def get_cache_key(self, request: Request, view: APIView) -> str:
-        return f"throttle:{request.auth.token_id if request.auth else self.get_ident(request)}"
+    def __init__(self) -> None:
+        self.limit, self.window = rate_of(settings.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"]["token"])
+        self.count = 0
+        self.reset = self.window
+        self.counted = False
+
+    def allow_request(self, request: Request, view: APIView) -> bool:
+        now = time.time()
+        self.reset = self.window - int(now) % self.window
+        key = f"throttle:{self._who(request)}:{int(now) // self.window}"
+        try:
+            cache.add(key, 0, timeout=self.window + 1)
+            self.count, self.counted = cache.incr(key), True
+        except (RedisError, OSError, ValueError) as error:
+            log.warning("calls_not_counted", error=type(error).__name__)
+        return self.count <= self.limit
+
+    def wait(self) -> float:
+        return self.reset
+
+    @property
+    def headers(self) -> dict[str, str]:
+        if not self.counted:
+            return {}
+        left = max(0, self.limit - self.count)
+        return {
+            "RateLimit-Policy": f'"token";q={self.limit};w={self.window}',
+            "RateLimit": f'"token";r={left};t={self.reset}',
+            "RateLimit-Limit": str(self.limit),
+            "RateLimit-Remaining": str(left),
+            "RateLimit-Reset": str(self.reset),
+        }
+
+    def _who(self, request: Request) -> str:
+        return str(request.auth.token_id if request.auth else self.get_ident(request))
+
+
+def rate_of(text: str) -> tuple[int, int]:
+    """Calls and seconds: "600/min" -> (600, 60)."""
+    number, _slash, unit = text.partition("/")
+    return int(number), {"s": 1, "m": 60, "h": 3600, "d": 86400}[unit[:1]]
 
 
 def problem(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -52,21 +100,31 @@ def problem(error: Exception, context: dict[str, Any]) -> Response | None:
         return answer(422, "invalid", "Some values are not valid.", errors=_fields(_messages(error)))
     if isinstance(error, ActionRefused):
         return answer(error.status, error.code, error.message)
+    if isinstance(error, RequestDataTooBig):
+        most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 2**20
+        return answer(413, "too_large", f"The body is too large. Send at most {most} MB.")
     return None
+
+
+def problem_page(request: HttpRequest, code: int, name: str, detail: str) -> JsonResponse | None:
+    """A problem document for errors outside of a REST view, if `request` is one to the API; else None."""
+    if not request.path.startswith(API_PREFIXES):
+        return None
+    body = document(code, name, detail)
+    return JsonResponse(body, status=code, content_type=PROBLEM, headers={"Cache-Control": "no-store"})
+
+
+def document(code: int, name: str, detail: str, **more: Any) -> dict[str, Any]:
+    """RFC 9457 members: `type` names the error for machines, `detail` says what to do."""
+    title = name.replace("_", " ").capitalize()
+    return {"type": f"urn:gatehouse:{name}", "title": title, "status": code, "detail": detail, **more}
 
 
 def answer(
     code: int, name: str, detail: str, *, headers: dict[str, str] | None = None, **more: Any
 ) -> Response:
-    """A problem document: `type` names the error for machines, `detail` says what to do."""
-    body = {
-        "type": f"urn:gatehouse:{name}",
-        "title": name.replace("_", " "),
-        "status": code,
-        "detail": detail,
-        **more,
-    }
-    return Response(body, status=code, content_type=PROBLEM, headers=headers)
+    """A problem document as a REST answer."""
+    return Response(document(code, name, detail, **more), status=code, content_type=PROBLEM, headers=headers)
 
 
 def _of_api_exception(error: exceptions.APIException) -> Response:
@@ -74,7 +132,7 @@ def _of_api_exception(error: exceptions.APIException) -> Response:
     if getattr(error, "auth_header", None):
         headers["WWW-Authenticate"] = error.auth_header
     if isinstance(error, exceptions.Throttled) and error.wait is not None:
-        headers["Retry-After"] = str(int(error.wait) + 1)
+        headers["Retry-After"] = str(int(error.wait))
     if isinstance(error, exceptions.ValidationError):
         return answer(
             422, "invalid", "Some values are not valid.", errors=_fields(error.detail), headers=headers

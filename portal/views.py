@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 
+from portal.rest import problem_page
 from teams.access import OPEN, HtmxHttpRequest, page
 
 
@@ -21,19 +22,27 @@ def healthz(_request: HtmxHttpRequest) -> HttpResponse:
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return render(request, "400.html", status=400)
+    return problem_page(request, 400, "bad_request", "The request cannot be read. Correct it.") or render(
+        request, "400.html", status=400
+    )
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return render(request, "403.html", {"reason": str(exception)}, status=403)
+    return problem_page(request, 403, "permission_denied", str(exception) or "Not allowed.") or render(
+        request, "403.html", {"reason": str(exception)}, status=403
+    )
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return render(request, "404.html", status=404)
+    return problem_page(
+        request, 404, "not_found", "There is nothing at this address. Look it up at /api/v1/docs/."
+    ) or render(request, "404.html", status=404)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    return render(request, "500.html", status=500)
+    return problem_page(
+        request, 500, "server_error", "Gatehouse failed to answer. Repeat later; the log names this request."
+    ) or render(request, "500.html", status=500)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

@@ -6,8 +6,7 @@ Named in the settings (ACCOUNT_ADAPTER, SOCIALACCOUNT_ADAPTER).
 from __future__ import annotations
 
 import unicodedata
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urljoin
+from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.core.exceptions import ImmediateHttpResponse
@@ -19,8 +18,9 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
-if TYPE_CHECKING:
-    from teams.models import User
+from teams.actions import sign_up
+from teams.addresses import absolute
+from teams.models import User
 
 INVITATION_PATH = "invitation_path"
 """Session key: where a person who came by an invitation goes once signed in."""
@@ -39,8 +39,6 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
         """Save a person with name and personal team, in one transaction."""
-        from teams.actions import sign_up  # allauth builds adapters while models are still loading
-
         super().save_user(request, user, form, commit=False)
         user.name = form.cleaned_data.get("name", user.name)
         return sign_up(user) if commit else user
@@ -89,8 +87,6 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
     @transaction.atomic
     def save_user(self, request: HttpRequest, sociallogin: Any, form: Any = None) -> User:
         """Save the person, the link to the provider, and the personal team together."""
-        from teams.actions import sign_up  # allauth builds adapters while models are still loading
-
         return sign_up(super().save_user(request, sociallogin, form), way="oidc")
 
     def is_auto_signup_allowed(self, request: HttpRequest, sociallogin: Any) -> bool:
@@ -100,8 +96,3 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
 def fold(address: str) -> str:
     """One spelling of an address: compatibility characters resolved, case and outer blanks removed."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", address).casefold()).strip()
-
-
-def absolute(path: str) -> str:
-    """`path` on the portal's public origin."""
-    return urljoin(f"{settings.PORTAL_URL}/", path)

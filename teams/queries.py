@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from allauth.account.models import EmailAddress
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from audit.models import ActorKind
 from audit.sealing import current_key
-from teams.models import ANONYMOUS, Actor, ApiToken, TeamRole, User
+from teams.models import ANONYMOUS, Actor, ApiToken, Invitation, Notice, TeamRole, User, Verb
 from teams.tokens import token_id_of, token_matches
 
 
@@ -70,3 +72,26 @@ def people_of(team_id: int, roles: frozenset[str] = frozenset(TeamRole.values)) 
             memberships__team_id=team_id, memberships__role__in=roles, is_active=True
         ).distinct()
     )
+
+
+def colleagues_of(actor: Actor) -> QuerySet[User]:
+    """Active people whom `actor` may know of: those who share a team; everybody for a platform administrator."""
+    people = User.objects.filter(is_active=True).order_by("email")
+    if actor.everywhere(Verb.TEAM_MANAGE):
+        return people
+    return people.filter(memberships__team_id__in=list(actor.roles)).distinct()
+
+
+def unread_count(user: User) -> int:
+    """Notices that `user` has not read, for the navigation."""
+    return Notice.objects.filter(user=user, read_at=None).count()
+
+
+def open_invitations_of(user: User) -> QuerySet[Invitation]:
+    """Invitations that `user` can accept now, by a confirmed address."""
+    addresses = EmailAddress.objects.filter(user=user, verified=True).values_list("email", flat=True)
+    return Invitation.objects.filter(
+        email__in=[address.lower() for address in addresses],
+        state=Invitation.State.PENDING,
+        expires_at__gt=timezone.now(),
+    ).select_related("team", "invited_by")

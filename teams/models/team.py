@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from django.conf import settings
 from django.core.validators import RegexValidator
@@ -82,6 +82,20 @@ class Team(Record):
         return self.public_id
 
 
+class OfTeamQuerySet[M: Record](RecordQuerySet[M]):
+    """Rows of a team that every member sees and owners change."""
+
+    def visible_to(self, actor: Actor) -> Self:
+        if actor.everywhere(Verb.TEAM_VIEW):
+            return self
+        return self.filter(team_id__in=actor.team_ids(Verb.TEAM_VIEW))
+
+    def manageable_by(self, actor: Actor) -> Self:
+        if actor.everywhere(Verb.TEAM_MANAGE):
+            return self
+        return self.filter(team_id__in=actor.team_ids(Verb.TEAM_MANAGE))
+
+
 class Membership(Record):
     """One person's role in one team."""
 
@@ -90,6 +104,8 @@ class Membership(Record):
     team = models.ForeignKey(Team, on_delete=models.CASCADE, related_name="memberships")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(_("role"), max_length=12, choices=TeamRole, default=TeamRole.DEVELOPER)
+
+    objects: ClassVar[OfTeamQuerySet[Membership]] = OfTeamQuerySet["Membership"].as_manager()  # type: ignore[assignment]
 
     class Meta:
         ordering = ["team__name", "user__email"]
@@ -101,6 +117,23 @@ class Membership(Record):
     @property
     def audit_team_id(self) -> str:
         return self.team.public_id
+
+
+class InvitationQuerySet(RecordQuerySet["Invitation"]):
+    def visible_to(self, actor: Actor) -> InvitationQuerySet:
+        """Invitations into teams that `actor` manages: they name addresses of people outside."""
+        return self.manageable_by(actor)
+
+    def manageable_by(self, actor: Actor) -> InvitationQuerySet:
+        if actor.everywhere(Verb.TEAM_MANAGE):
+            return self
+        return self.filter(team_id__in=actor.team_ids(Verb.TEAM_MANAGE))
+
+    def waiting_for_mail(self) -> InvitationQuerySet:
+        """Open invitations whose mail has not gone out, oldest first."""
+        return self.filter(
+            mailed_at=None, state=Invitation.State.PENDING, expires_at__gt=timezone.now()
+        ).order_by("id")
 
 
 class Invitation(Record):
@@ -125,6 +158,8 @@ class Invitation(Record):
     mail_attempts = models.PositiveSmallIntegerField(default=0)
     mail_due_at = models.DateTimeField(default=timezone.now)
     mailed_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar[InvitationQuerySet] = InvitationQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
         ordering = ["-id"]
@@ -156,6 +191,8 @@ class ServiceAccount(Record):
     role = models.CharField(_("role"), max_length=12, choices=TeamRole, default=TeamRole.DEVELOPER)
     disabled_at = models.DateTimeField(null=True, blank=True)
 
+    objects: ClassVar[OfTeamQuerySet[ServiceAccount]] = OfTeamQuerySet["ServiceAccount"].as_manager()  # type: ignore[assignment]
+
     class Meta:
         ordering = ["name"]
         constraints = [models.UniqueConstraint(fields=["team", "name"], name="service_account_name_once")]
@@ -176,6 +213,8 @@ class ApproverGroup(Record):
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="approver_groups")
     name = models.CharField(_("name"), max_length=80)
     people = models.ManyToManyField(settings.AUTH_USER_MODEL, related_name="approver_groups", blank=True)
+
+    objects: ClassVar[OfTeamQuerySet[ApproverGroup]] = OfTeamQuerySet["ApproverGroup"].as_manager()  # type: ignore[assignment]
 
     class Meta:
         ordering = ["name"]

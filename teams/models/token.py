@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, ClassVar
+
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -9,9 +11,27 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from audit.models import Record
+from audit.models import Record, RecordQuerySet
 from teams.models.team import ServiceAccount, Team
-from teams.permissions import Scope
+from teams.permissions import Scope, Verb
+
+if TYPE_CHECKING:
+    from teams.models.actor import Actor
+
+
+class ApiTokenQuerySet(RecordQuerySet["ApiToken"]):
+    def visible_to(self, actor: Actor) -> ApiTokenQuerySet:
+        """The actor's own tokens, and those of service accounts that the actor manages."""
+        own = Q(user=actor.user) if actor.user else Q(service_account=actor.service_account)
+        if not actor.is_signed_in:
+            return self.none()
+        return self.filter(
+            own | Q(service_account__team_id__in=actor.team_ids(Verb.SERVICE_ACCOUNT_MANAGE))
+        )
+
+    def usable(self) -> ApiTokenQuerySet:
+        """Neither revoked nor expired; says nothing about the bearers."""
+        return self.filter(revoked_at=None, expires_at__gt=timezone.now())
 
 
 class ApiToken(Record):
@@ -36,6 +56,8 @@ class ApiToken(Record):
     expires_at = models.DateTimeField(_("expires"))
     last_used_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar[ApiTokenQuerySet] = ApiTokenQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
         ordering = ["-id"]

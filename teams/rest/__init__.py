@@ -1,0 +1,1 @@
+"""People, teams, tokens and notices over the REST API."""
