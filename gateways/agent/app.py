@@ -104,16 +104,16 @@ def build_app(agent: Agent) -> Starlette:
 
     async def get_config(request: Request) -> Response:
         state = await agent.applier.state()
-        return JSONResponse(
-            {
-                "node": agent.settings.node,
-                "version": state.version,
-                "digest": state.digest,
-                "serving": state.is_serving,
-                "problems": state.problems,
-                "items": state.items,
-            }
-        )
+        summary = {
+            "node": agent.settings.node,
+            "version": state.version,
+            "digest": state.digest,
+            "serving": state.is_serving,
+            "problems": state.problems,
+        }
+        if request.query_params.get("items") == "no":
+            return JSONResponse(summary)
+        return JSONResponse({**summary, "items": state.items})
 
     async def get_metrics(request: Request) -> Response:
         return Response(metrics.render(), media_type="text/plain; version=0.0.4")

@@ -39,7 +39,10 @@ def composed(files: Mapping[str, str], *, node: str, ca_file: str) -> Json:
     return {
         **_base(node, ca_file),
         "static_resources": {
-            "listeners": [_inlined(listener, resources) for listener in resources.get("lds.json", [])],
+            "listeners": [
+                _inlined(listener, resources, with_filters=not number)
+                for number, listener in enumerate(resources.get("lds.json", []))
+            ],
             "clusters": [_plain(cluster) for cluster in resources.get("cds.json", [])],
             "secrets": _secrets(ca_file),
         },
@@ -84,19 +87,24 @@ def _plain(resource: Json) -> Json:
     return {name: value for name, value in resource.items() if name != "@type"}
 
 
-def _inlined(listener: Json, resources: Mapping[str, list[Json]]) -> Json:
-    """A copy of `listener` whose connection managers hold what they would fetch."""
+def _inlined(listener: Json, resources: Mapping[str, list[Json]], *, with_filters: bool) -> Json:
+    """A copy of `listener` whose connection managers hold what they would fetch.
+
+    All listeners share the fetched filters, so one trial of them is enough: they hold every key.
+    """
     inlined: Json = json.loads(json.dumps(_plain(listener)))
     for chain in inlined["filter_chains"]:
         for network_filter in chain["filters"]:
-            _inline(network_filter["typed_config"], resources)
+            _inline(network_filter["typed_config"], resources, with_filters=with_filters)
     return inlined
 
 
-def _inline(manager: Json, resources: Mapping[str, list[Json]]) -> None:
+def _inline(manager: Json, resources: Mapping[str, list[Json]], *, with_filters: bool) -> None:
     if "rds" in manager:
         found = resources[_file_of(manager.pop("rds")["config_source"])]
         manager["route_config"] = _plain(found[0])
+    if not with_filters:
+        manager["http_filters"] = [f for f in manager["http_filters"] if "config_discovery" not in f]
     for http_filter in manager["http_filters"]:
         if "config_discovery" in http_filter:
             name = _file_of(http_filter.pop("config_discovery")["config_source"])

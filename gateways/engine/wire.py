@@ -14,7 +14,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gateways.engine.document import Document, Kind, canonical_json, from_plain, to_plain
+from gateways.engine.document import (
+    Document,
+    Kind,
+    canonical_json,
+    from_plain,
+    plain_document_digest,
+    to_plain,
+)
 
 WIRE_FORMAT = 1
 
@@ -107,10 +114,12 @@ class Push:
 
 def make_push(kind: str, version: int, document: Document, phases: Sequence[Mapping[str, str]]) -> Push:
     """A push of `document` through `phases`, each a mapping of file names to contents."""
-    named = tuple(tuple((name, content_digest(text)) for name, text in phase.items()) for phase in phases)
-    blobs = {content_digest(text): text for phase in phases for text in phase.values()}
+    texts = {text for phase in phases for text in phase.values()}
+    digests = {text: content_digest(text) for text in texts}
+    named = tuple(tuple((name, digests[text]) for name, text in phase.items()) for phase in phases)
+    blobs = {digest: text for text, digest in digests.items()}
     items = tuple(to_plain(item) for item in document.items.values())
-    return Push(kind, version, document.digest(), items, named, blobs)
+    return Push(kind, version, plain_document_digest(items), items, named, blobs)
 
 
 def read_push(body: bytes) -> Push:
@@ -146,9 +155,12 @@ def _check(push: Push) -> None:
         if content_digest(str(text)) != named:
             raise WireError("a content of the push does not have the digest it is named by")
     try:
-        found = push.document().digest()
-    except (ValueError, KeyError, TypeError):
-        raise WireError("an object of the push is not known here") from None
+        found = plain_document_digest(push.items)
+        known = all(item["kind"] in REALISED_IN for item in push.items)
+    except (KeyError, TypeError):
+        raise WireError("an object of the push cannot be read") from None
+    if not known:
+        raise WireError("an object of the push is of a kind not known here")
     if found != push.digest:
         raise WireError("the objects of the push do not have its digest")
 

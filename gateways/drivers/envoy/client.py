@@ -19,7 +19,6 @@ _AT_ONCE = 8
 class Served:
     """What one node serves: the objects really in force, and what keeps others from it."""
 
-    version: int
     digest: str
     document: Document
     problems: tuple[str, ...]
@@ -41,10 +40,20 @@ class AgentClient:
 
     def served(self) -> Served:
         """What the node serves now."""
-        with HttpClient(self.node.url, token=self._token, retries=2) as client:
-            plain = client.request("GET", "/v1/config").json()
+        plain = self._get("/v1/config")
         document = Document.of(from_plain(item) for item in plain["items"])
-        return Served(int(plain["version"]), str(plain["digest"]), document, tuple(plain["problems"]))
+        return Served(str(plain["digest"]), document, tuple(plain["problems"]))
+
+    def serves(self, desired: Document) -> Served:
+        """Likewise, but when it is `desired` as a whole, its digest says so without naming every object."""
+        plain = self._get("/v1/config?items=no")
+        if plain["serving"] is True and plain["digest"] == desired.digest():
+            return Served(str(plain["digest"]), desired, ())
+        return self.served()
+
+    def _get(self, path: str) -> Mapping[str, Any]:
+        with HttpClient(self.node.url, token=self._token, retries=2) as client:
+            return dict(client.request("GET", path).json())
 
 
 def on_every_node[T](

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import ClassVar
 
@@ -38,7 +38,7 @@ class EnvoyDriver:
 
     def observe(self, scope: Scope) -> Document:
         """What all nodes serve. Raises DriverError when a node does not answer, or there is none."""
-        document = _merged(self._served().values())
+        document = _merged(self._served(AgentClient.served).values())
         if scope is None:
             return document
         return Document({name: item for name, item in document.items.items() if name in scope})
@@ -53,7 +53,7 @@ class EnvoyDriver:
 
     def verify(self, changes: ChangeSet) -> Verdict:
         """Ask every node what it serves, and compare what was to change."""
-        served = self._served()
+        served = self._served(lambda client: client.serves(changes.desired))
         unconfirmed = {}
         for change in changes:
             behind = [name for name, node in served.items() if not _shows(node.document, change)]
@@ -77,8 +77,8 @@ class EnvoyDriver:
         )
         return make_push(self.kind, self.connection.version, changes.desired, rendered).to_bytes()
 
-    def _served(self) -> dict[str, Served]:
-        results = on_every_node(self.clients, AgentClient.served)
+    def _served(self, ask: Callable[[AgentClient], Served]) -> dict[str, Served]:
+        results = on_every_node(self.clients, ask)
         self._raise_failures(results, Document())
         return {name: result for name, result in results.items() if isinstance(result, Served)}
 

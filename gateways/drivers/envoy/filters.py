@@ -83,7 +83,7 @@ def keys(document: Document) -> Json:
     credentials = [{"key": key.value, "client": key.grant} for key in document.of_kind(Key)]
     return typed(
         _TYPE_OF[KEYS],
-        credentials=credentials or [{"key": SENTINEL, "client": SENTINEL}],
+        credentials=credentials,
         key_sources=[{"header": KEY_HEADER}, {"header": "authorization"}],
         forwarding=key_forwarding(),
     )
@@ -143,7 +143,7 @@ def _table(entries: Mapping[str, str], header: str) -> Json:
     credentials = [{"key": source, "client": entries[source]} for source in sorted(entries)]
     return typed(
         _TYPE_OF[LIMITS],
-        credentials=credentials or [{"key": SENTINEL, "client": SENTINEL}],
+        credentials=credentials,
         key_sources=[{"header": SUBSCRIPTION_HEADER}],
         forwarding={"header": header},
     )

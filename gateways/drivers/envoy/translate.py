@@ -30,7 +30,7 @@ def phases(
     """The files in the order in which to swap them; the last phase names every file."""
     both = transition(observed, desired)
     after = files(desired, listeners, address=address, nodes=nodes)
-    before = files(both, listeners, address=address, nodes=nodes)
+    before = after if both is desired else files(both, listeners, address=address, nodes=nodes)
     routes = [routes_file(port) for port in by_port(listeners)]
     tables = [filters.FILE_OF[name] for name in (filters.LIMITS, filters.BUCKETS, filters.APPLICATIONS)]
     keys = filters.FILE_OF[filters.KEYS]
@@ -70,9 +70,11 @@ def transition(observed: Document, desired: Document) -> Document:
 
     A subscription that loses a route keeps it here; new definitions win where both have one.
     """
-    items: dict[Ref, Item] = {**observed.items, **desired.items}
+    extra: dict[Ref, Item] = {
+        name: item for name, item in observed.items.items() if name not in desired.items
+    }
     for name, item in desired.items.items():
         before = observed.items.get(name)
-        if isinstance(item, Grant) and isinstance(before, Grant):
-            items[name] = replace(item, routes=tuple(sorted({*before.routes, *item.routes})))
-    return Document.of(items.values())
+        if isinstance(item, Grant) and isinstance(before, Grant) and not {*before.routes} <= {*item.routes}:
+            extra[name] = replace(item, routes=tuple(sorted({*before.routes, *item.routes})))
+    return Document.of({**desired.items, **extra}.values()) if extra else desired

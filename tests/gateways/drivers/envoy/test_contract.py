@@ -1,0 +1,17 @@
+"""The Envoy driver, a real agent and a real Envoy under the contract of every driver."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.gateways.driver_contract import DriverContract, GatewayUnderTest
+from tests.gateways.envoy_node import EnvoyUnderTest
+
+
+@pytest.mark.envoy
+class TestEnvoyContract(DriverContract):
+    """Envoy passes what every driver passes."""
+
+    @pytest.fixture
+    def gateway(self, envoy: EnvoyUnderTest) -> GatewayUnderTest:
+        return envoy

@@ -1,0 +1,222 @@
+"""A real agent with its real Envoy, and a small upstream that says what it saw."""
+
+from __future__ import annotations
+
+import http.server
+import itertools
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from gateways.drivers.envoy.driver import EnvoyDriver
+from gateways.engine.document import Item
+from gateways.engine.driver import Connection, Listener, Node
+from tests.gateways import documents as make
+from tests.gateways.driver_contract import Answer
+
+ROOT = Path(__file__).resolve().parents[2]
+TOKEN = "test-token-0123456789-abcdefghij"
+WAIT_S = 30.0
+
+
+def free_port() -> int:
+    """A port that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for[T](question: Callable[[], T], seconds: float = WAIT_S) -> T:
+    """Ask until the answer is true. Raises AssertionError with the last answer."""
+    deadline = time.monotonic() + seconds
+    while True:
+        answer = question()
+        if answer:
+            return answer
+        assert time.monotonic() < deadline, f"still {answer!r} after {seconds} s"
+        time.sleep(0.02)
+
+
+class Echo(http.server.BaseHTTPRequestHandler):
+    """Answers with what it was asked, as JSON; `/sleep` takes longer than any timeout of the tests."""
+
+    protocol_version = "HTTP/1.1"
+    released = threading.Event()
+
+    def do_GET(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length") or 0))
+        if self.path.endswith("/sleep"):
+            self.released.wait(WAIT_S)
+        seen = {
+            "path": self.path,
+            "headers": self.headers.items(),
+            "bytes": len(body),
+            "method": self.command,
+        }
+        answer = json.dumps(seen).encode()
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    do_POST = do_PUT = do_DELETE = do_OPTIONS = do_GET
+
+    def log_message(self, *args: object) -> None:
+        """Be quiet."""
+
+
+@contextmanager
+def echo_upstream() -> Iterator[str]:
+    """A running upstream; gives its address."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        Echo.released.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@dataclass
+class EnvoyNode:
+    """One agent and its Envoy, in a directory of their own."""
+
+    state: Path
+    portal_url: str = ""
+    name: str = "node-1"
+    agent_port: int = field(default_factory=free_port)
+    admin_port: int = field(default_factory=free_port)
+    production_port: int = field(default_factory=free_port)
+    sandbox_port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+    _versions: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.agent_port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(ROOT),
+            "GATEHOUSE_AGENT_LISTEN": f"127.0.0.1:{self.agent_port}",
+            "GATEHOUSE_AGENT_TOKEN": TOKEN,
+            "GATEHOUSE_PORTAL_URL": self.portal_url,
+            "GATEHOUSE_NODE_NAME": self.name,
+            "GATEHOUSE_AGENT_STATE": str(self.state),
+            "GATEHOUSE_ENVOY_ADMIN": f"127.0.0.1:{self.admin_port}",
+            "GATEHOUSE_ENVOY_CONCURRENCY": "2",
+        }
+
+    def start(self) -> None:
+        """Start the agent, and wait until its Envoy lives."""
+        self.state.parent.mkdir(parents=True, exist_ok=True)
+        with (self.state.parent / f"{self.name}.agent.log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "gateways.agent"],
+                env=self.environment,
+                stdout=log,
+                stderr=log,
+                cwd=ROOT,
+            )
+        wait_for(self.is_healthy)
+
+    def stop(self, how: int = signal.SIGTERM) -> None:
+        """End the agent, and wait until its Envoy is gone too."""
+        assert self.process is not None
+        self.process.send_signal(how)
+        self.process.wait(WAIT_S)
+        wait_for(lambda: not self.listens(self.admin_port))
+
+    def is_healthy(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/healthz", trust_env=False).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    @staticmethod
+    def listens(port: int) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    def log(self) -> str:
+        """What the agent and Envoy have said."""
+        said = (self.state.parent / f"{self.name}.agent.log").read_text()
+        envoy = self.state / "envoy.log"
+        return said + (envoy.read_text() if envoy.exists() else "")
+
+    def connection(self, **changes: Any) -> Connection:
+        values: dict[str, Any] = {
+            "gateway": "edge",
+            "nodes": (Node(self.name, self.url),),
+            "listeners": (
+                Listener("production", self.production_port),
+                Listener("sandbox", self.sandbox_port),
+            ),
+            "token": TOKEN,
+            "version": next(self._versions),
+            "options": {"listen": "127.0.0.1"},
+        }
+        return Connection(**{**values, **changes})
+
+    def admin(self, path: str) -> str:
+        """What Envoy's admin port says."""
+        return httpx.get(f"http://127.0.0.1:{self.admin_port}{path}", trust_env=False).text
+
+
+class EnvoyUnderTest:
+    """A running node as the contract sees it."""
+
+    def __init__(self, node: EnvoyNode, upstream_url: str) -> None:
+        self.node = node
+        self.upstream_url = upstream_url
+        self.client = httpx.Client(trust_env=False, timeout=10.0)
+
+    def driver(self, **changes: Any) -> EnvoyDriver:
+        return EnvoyDriver(self.node.connection(**changes))
+
+    def unreachable(self) -> EnvoyDriver:
+        return self.driver(nodes=(Node("gone", f"http://127.0.0.1:{free_port()}"),))
+
+    def refused(self) -> tuple[EnvoyDriver, Item]:
+        """An upstream that points at Envoy's own admin port: `adapt` cannot know that, the agent does."""
+        return self.driver(), make.upstream("towards-admin", f"http://127.0.0.1:{self.node.admin_port}")
+
+    def url(self, path: str, environment: str = "production") -> str:
+        port = self.node.production_port if environment == "production" else self.node.sandbox_port
+        return f"http://127.0.0.1:{port}{path}"
+
+    def call(self, path: str, key: str = "", environment: str = "production") -> Answer:
+        headers = {"x-api-key": key} if key else {}
+        try:
+            return answer(self.client.get(self.url(path, environment), headers=headers))
+        except httpx.ConnectError:
+            # A port without a listener: an Envoy that was told of none.
+            return Answer(404)
+
+
+def answer(response: httpx.Response) -> Answer:
+    """The answer in the words of the contract."""
+    kind = response.headers.get("content-type", "")
+    body = response.json() if "json" in kind else {}
+    if kind == "application/problem+json":
+        return Answer(response.status_code, response.headers, body)
+    return Answer(response.status_code, response.headers, {}, body)
