@@ -7,25 +7,33 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.urls import NoReverseMatch, resolve, reverse
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
+
+from subscriptions.queries import approvals_waiting
+from teams.access import OPEN, SIGNED_IN, Rule
+from teams.models import Actor
+from teams.queries import unread_count
 
 THEME_COOKIE = "gatehouse_theme"
 THEMES = ("light", "dark")
 
 
+def _nothing_waits(_actor: Actor) -> int:
+    return 0
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of a menu, as declared here."""
+    """One entry of a menu, as declared here. Whoever may enter its page sees it: the page's own rule decides."""
 
     label: Any
     url_name: str
     also: tuple[str, ...] = ()
     """Path prefixes beside its own under which the entry is the current one."""
-    signed_out: bool = False
-    shown: Callable[[Any], bool] = lambda _actor: True
-    count: Callable[[Any], int] = lambda _actor: 0
+    count: Callable[[Actor], int] = _nothing_waits
+    """How many things wait for the actor there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +47,16 @@ class Link:
 
 
 RAIL: tuple[Entry, ...] = (
-    Entry(_("Catalogue"), "catalogue", signed_out=True),
-    Entry(_("My applications"), "applications"),
-    Entry(_("Approvals"), "requests"),
-    Entry(_("Publish"), "publish"),
-    Entry(_("Gateways"), "gateways"),
+    Entry(_("Catalogue"), "catalogue", also=("/apis/",)),
+    Entry(_("My applications"), "applications", also=("/subscriptions/", "/requests/", "/credentials/")),
+    Entry(_("Approvals"), "approvals", count=approvals_waiting),
+    Entry(_("Publish"), "publish", also=("/upstreams/",)),
+    Entry(_("Gateways"), "gateways", also=("/publications/", "/deployments/")),
     Entry(_("Usage"), "usage"),
-    Entry(_("Admin"), "administration"),
+    Entry(_("Admin"), "administration", also=("/environments/", "/audit/")),
 )
 PERSON: tuple[Entry, ...] = (
-    Entry(_("Notices"), "notices"),
+    Entry(_("Notices"), "notices", count=lambda actor: unread_count(actor.user) if actor.user else 0),
     Entry(_("Teams"), "teams"),
     Entry(_("Tokens"), "tokens"),
     Entry(_("Account and security"), "account_email", also=("/accounts/",)),
@@ -77,15 +85,14 @@ def navigation(request: HttpRequest) -> Mapping[str, Any]:
 
 
 def links(request: HttpRequest, entries: Iterable[Entry]) -> list[Link]:
-    """The entries that the actor of `request` may enter; those that no app offers are left out."""
-    actor = getattr(request, "actor", None)
-    signed_in = bool(actor is not None and actor.is_signed_in)
+    """The entries whose pages the actor of `request` may enter; those that no app offers are left out."""
+    actor: Actor = request.actor  # type: ignore[attr-defined]
     found = []
     for entry in entries:
         url = _url(entry)
-        if url and (entry.shown(actor) if signed_in else entry.signed_out):
+        if url and _may_enter(actor, url):
             current = request.path.startswith((url, *entry.also))
-            found.append(Link(entry.label, url, current, entry.count(actor) if signed_in else 0))
+            found.append(Link(entry.label, url, current, entry.count(actor) if actor.is_signed_in else 0))
     return found
 
 
@@ -94,3 +101,11 @@ def _url(entry: Entry) -> str:
         return reverse(entry.url_name)
     except NoReverseMatch:
         return ""
+
+
+def _may_enter(actor: Actor, url: str) -> bool:
+    """Ask the rule that the page at `url` declares; pages that are not ours (allauth) are for those signed in."""
+    rule: Rule = getattr(resolve(url).func, "access_rule", SIGNED_IN)
+    if rule == OPEN:
+        return True
+    return actor.is_signed_in and (rule.verb is None or actor.may(rule.verb))
