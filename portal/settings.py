@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import django_stubs_ext
 import environ
 from django.utils.csp import CSP
 from django.utils.translation import gettext_lazy as _
@@ -17,6 +18,8 @@ from audit.sealing import parse_master_keys
 from portal import environment as env
 from portal.logs import logging_config
 from portal.mail import mailer
+
+django_stubs_ext.monkeypatch()  # so that ModelForm[Api] and the like mean something at run time
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 STATE_DIR = Path(env.text("GATEHOUSE_STATE", str(BASE_DIR / "var")))
@@ -282,6 +285,7 @@ CELERY_TASK_ROUTES = {
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(STATE_DIR / "beat" / "schedule")
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    "sweep-gateways": {"task": "gateways.tasks.sweep", "schedule": 10.0, "options": {"expires": 10}},
     "seal-audit-events": {"task": "audit.tasks.seal", "schedule": 30.0, "options": {"expires": 30}},
     "lapse-requests": {"task": "subscriptions.tasks.lapse_requests", "schedule": 300.0, "options": {"expires": 300}},
     "end-subscriptions": {"task": "subscriptions.tasks.end_subscriptions", "schedule": 300.0, "options": {"expires": 300}},
