@@ -1,15 +1,17 @@
 """The data planes, what is published on them, and the proof of what they serve."""
 
-from gateways.models.deployment import Deployment, DeploymentStep
+from gateways.models.deployment import Deployment, DeploymentQuerySet, DeploymentStep
 from gateways.models.gateway import Gateway, GatewayListener, GatewayNode, GatewayQuerySet
-from gateways.models.proof import AppliedObject
+from gateways.models.proof import AppliedObject, EnforcementState
 from gateways.models.publication import BasePathClaim, Publication, PublicationQuerySet
 
 __all__ = [
     "AppliedObject",
     "BasePathClaim",
     "Deployment",
+    "DeploymentQuerySet",
     "DeploymentStep",
+    "EnforcementState",
     "Gateway",
     "GatewayListener",
     "GatewayNode",

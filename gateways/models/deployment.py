@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from audit.models import Record, Stateful, TonedChoices
+from audit.models import Record, RecordQuerySet, Stateful, TonedChoices
 from gateways.models.gateway import Gateway
+
+if TYPE_CHECKING:
+    from teams.models import Actor
+
+
+class DeploymentQuerySet(RecordQuerySet["Deployment"]):
+    def visible_to(self, actor: Actor) -> DeploymentQuerySet:
+        """Deployments of visible gateways; what of their changes is shown is cut to the reader elsewhere."""
+        return self.filter(gateway__in=Gateway.objects.visible_to(actor))
 
 
 class Deployment(Stateful, Record):
     """What a reconcile set out to do (`changes`, without secrets), its steps and its outcome.
 
-    `changes` is the list of `{"op", "kind", "id", "label", "fields"}` that the preview shows, `message` the
-    gateway's own words where it refused. `cause` is the public id of the audit event that rang, where one did.
+    `changes` is the list of `{"verb", "kind", "id", "label", "before", "after"}` that the preview shows,
+    `message` the gateway's own words where it refused. `cause` is the public id of the audit event that rang,
+    where one did; `asked_by` names who asked for this run, and `forced` is set where that person confirmed
+    deletions that were held back. One queued row per gateway is enough: a run takes everything with it.
     """
 
     public_id_prefix = "dep"
@@ -45,6 +57,8 @@ class Deployment(Stateful, Record):
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
     cause = models.CharField(max_length=40, blank=True)
     cause_label = models.CharField(max_length=300, blank=True)
+    asked_by = models.CharField(max_length=200, blank=True)
+    forced = models.BooleanField(default=False)
     version = models.PositiveBigIntegerField(default=0)
     attempt = models.PositiveSmallIntegerField(default=1)
     changes = models.JSONField(default=list)
@@ -56,12 +70,24 @@ class Deployment(Stateful, Record):
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 
+    objects: ClassVar[DeploymentQuerySet] = DeploymentQuerySet.as_manager()  # type: ignore[assignment]
+
     class Meta:
         ordering = ["-id"]
         indexes = [models.Index(fields=["gateway", "-id"], name="deployment_history")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["gateway"], condition=Q(state="queued"), name="deployment_queued_once"
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.gateway} #{self.version}"
+
+    @property
+    def audit_team_id(self) -> str:
+        """Gateways, and what is pushed to them, belong to no team."""
+        return ""
 
     @property
     def is_over(self) -> bool:

@@ -39,7 +39,11 @@ class Gateway(Record):
 
     `version` orders pushes. A reconcile holds the lease (`lease_owner` until `lease_until`); it is taken by
     a conditional UPDATE and never by a transaction held across network calls. `behind_since` is set when
-    something that concerns this gateway was decided and not yet confirmed; a sweep re-rings those.
+    something that concerns this gateway was decided and not yet confirmed, `rung_at` when that happened
+    last: a run clears the former only if the latter has not moved meanwhile. `retry_at` is when a failed or
+    partial run is to be repeated, `failures` how many failed in a row, `compared_at` when desired and proven
+    state were last compared. `pushed_version` and `pushed_digest` are what the last push made every node
+    serve, `pushed_setup` is the digest of the listeners, options and number of nodes that it was made for.
     """
 
     public_id_prefix = "gw"
@@ -59,6 +63,13 @@ class Gateway(Record):
     lease_owner = models.CharField(max_length=64, blank=True, editable=False)
     lease_until = models.DateTimeField(null=True, editable=False)
     behind_since = models.DateTimeField(null=True, editable=False)
+    rung_at = models.DateTimeField(null=True, editable=False)
+    retry_at = models.DateTimeField(null=True, editable=False)
+    compared_at = models.DateTimeField(null=True, editable=False)
+    failures = models.PositiveIntegerField(default=0, editable=False)
+    pushed_version = models.PositiveBigIntegerField(default=0, editable=False)
+    pushed_digest = models.CharField(max_length=64, blank=True, editable=False)
+    pushed_setup = models.CharField(max_length=64, blank=True, editable=False)
     retired_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects: ClassVar[GatewayQuerySet] = GatewayQuerySet.as_manager()  # type: ignore[assignment]
@@ -68,6 +79,11 @@ class Gateway(Record):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def audit_team_id(self) -> str:
+        """Gateways belong to no team."""
+        return ""
 
 
 class GatewayListener(Record):

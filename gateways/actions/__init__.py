@@ -1,0 +1,39 @@
+"""Every write to gateways, publications and what was pushed. Other apps import from here."""
+
+from gateways.actions.deployments import ask_deployment
+from gateways.actions.gateways import (
+    ListenerValues,
+    change_gateway,
+    create_gateway,
+    retire_gateway,
+    retire_node,
+    set_token,
+)
+from gateways.actions.nodes import Heartbeat, fetch_config, record_heartbeat
+from gateways.actions.publications import PlaceToPublish, publish, publish_to, roll_back, withdraw
+from gateways.actions.reconcile import reconcile
+from gateways.actions.ringing import mark_behind, request_comparison, ring
+from gateways.actions.sweep import sweep
+
+__all__ = [
+    "Heartbeat",
+    "ListenerValues",
+    "PlaceToPublish",
+    "ask_deployment",
+    "change_gateway",
+    "create_gateway",
+    "fetch_config",
+    "mark_behind",
+    "publish",
+    "publish_to",
+    "reconcile",
+    "record_heartbeat",
+    "request_comparison",
+    "retire_gateway",
+    "retire_node",
+    "ring",
+    "roll_back",
+    "set_token",
+    "sweep",
+    "withdraw",
+]

@@ -1,0 +1,216 @@
+"""Gateways: registered, changed, retired, by the platform's administrators."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from apis.models import Environment
+from audit.actions import record_event
+from audit.models import ActionRefused
+from gateways.models import Gateway, GatewayListener, GatewayNode, Publication
+from gateways.tokens import FORM, make_token, put_token
+from teams.models import Actor, Verb
+
+MOST_OPTIONS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerValues:
+    """Where one environment is served: `port` on every node, `public_url` is the origin that callers use."""
+
+    environment: Environment
+    port: int
+    public_url: str
+    host: str = ""
+
+
+@transaction.atomic
+def create_gateway(
+    *,
+    actor: Actor,
+    slug: str,
+    name: str,
+    kind: str,
+    listeners: Sequence[ListenerValues] = (),
+    options: Mapping[str, str] | None = None,
+    token: str = "",
+) -> tuple[Gateway, str]:
+    """A new gateway and the token for its agents, which is shown this once; made unless `token` is given.
+
+    Raises PermissionDenied, ValidationError.
+    """
+    actor.require(Verb.GATEWAY_MANAGE)
+    value = token or make_token()
+    _check_token(value)
+    gateway = Gateway(slug=slug, name=name, kind=kind, options=clean_options(options or {}))
+    put_token(gateway, value)
+    gateway.full_clean(exclude=["token_sealed", "token_digest"])
+    gateway.save()
+    _set_listeners(gateway, listeners)
+    record_event("gateway.created", gateway, actor=actor, after=_summary(gateway))
+    return gateway, value
+
+
+@transaction.atomic
+def change_gateway(
+    gateway: Gateway,
+    *,
+    actor: Actor,
+    name: str | None = None,
+    options: Mapping[str, str] | None = None,
+    listeners: Sequence[ListenerValues] | None = None,
+) -> Gateway:
+    """Change what is given; `listeners` replaces them all. Short name and kind stay for good.
+
+    Raises PermissionDenied, ValidationError, and ActionRefused for a listener that something is published on.
+    """
+    actor.require(Verb.GATEWAY_MANAGE)
+    gateway = Gateway.objects.select_for_update().get(pk=gateway.pk)
+    before = _summary(gateway)
+    gateway.name = gateway.name if name is None else name
+    gateway.options = gateway.options if options is None else clean_options(options)
+    gateway.full_clean(exclude=["token_sealed", "token_digest"])
+    gateway.save()
+    if listeners is not None:
+        _set_listeners(gateway, listeners)
+    if _summary(gateway) != before:
+        record_event("gateway.changed", gateway, actor=actor, before=before, after=_summary(gateway))
+    return gateway
+
+
+@transaction.atomic
+def set_token(gateway: Gateway, *, actor: Actor, token: str = "") -> str:
+    """Another token for the agents, which is shown this once. The old one ends at once.
+
+    Raises PermissionDenied, ValidationError.
+    """
+    actor.require(Verb.GATEWAY_MANAGE)
+    gateway = Gateway.objects.select_for_update().get(pk=gateway.pk)
+    value = token or make_token()
+    _check_token(value)
+    put_token(gateway, value)
+    gateway.save()
+    record_event("gateway.changed", gateway, actor=actor, after={"token": "replaced"})
+    return value
+
+
+@transaction.atomic
+def retire_gateway(gateway: Gateway, *, actor: Actor, note: str = "") -> Gateway:
+    """End a gateway that serves nothing any more. Raises PermissionDenied, ActionRefused."""
+    actor.require(Verb.GATEWAY_MANAGE)
+    gateway = Gateway.objects.select_for_update().get(pk=gateway.pk)
+    if Publication.objects.current().filter(gateway=gateway).exists():
+        raise ActionRefused(
+            _("APIs are still published on %(gateway)s. Unpublish them there first.") % {"gateway": gateway},
+            code="gateway_in_use",
+        )
+    if gateway.retired_at is not None:
+        raise ActionRefused(_("%(gateway)s is retired already.") % {"gateway": gateway})
+    gateway.retired_at = timezone.now()
+    gateway.save()
+    record_event("gateway.retired", gateway, actor=actor, before=_summary(gateway), note=note)
+    return gateway
+
+
+@transaction.atomic
+def retire_node(node: GatewayNode, *, actor: Actor) -> GatewayNode:
+    """Stop waiting for a node that is gone. One that still reports comes back by itself.
+
+    Raises PermissionDenied, and ActionRefused for a node that was heard of lately.
+    """
+    actor.require(Verb.GATEWAY_MANAGE)
+    node = GatewayNode.objects.select_for_update().select_related("gateway").get(pk=node.pk)
+    if node.state != GatewayNode.State.AWAY:
+        raise ActionRefused(
+            _("%(node)s still reports. Stop it, then remove it here.") % {"node": node}, code="node_alive"
+        )
+    node.retired_at = timezone.now()
+    node.save()
+    after = {"node": node.name, "retired": True}
+    record_event("gateway.changed", node.gateway, actor=actor, after=after)
+    return node
+
+
+def clean_options(options: object) -> dict[str, str]:
+    """Options as kept: a flat object of texts. Raises ValidationError."""
+    if (
+        not isinstance(options, Mapping)
+        or len(options) > MOST_OPTIONS
+        or not all(map(_is_option, options.items()))
+    ):
+        raise ValidationError({"options": _('Give names with texts, such as {"listen": "127.0.0.1"}.')})
+    return {str(name): str(value) for name, value in options.items()}
+
+
+def _is_option(pair: tuple[object, object]) -> bool:
+    name, value = pair
+    return isinstance(name, str) and isinstance(value, str) and len(name) <= 40 and len(value) <= 300
+
+
+def clean_public_url(url: str) -> str:
+    """An origin as callers write it: scheme, host, port unless it is the usual one. Raises ValidationError."""
+    wrong = ValidationError(_("Give scheme and host, such as https://api.example.com, without a path."))
+    try:
+        parts = urlsplit(url.strip())
+        port = parts.port
+    except ValueError:
+        raise wrong from None
+    plain = not (parts.query or parts.fragment or parts.username or parts.password or parts.path.strip("/"))
+    if parts.scheme not in ("http", "https") or not parts.hostname or not plain:
+        raise wrong
+    if not parts.hostname.isascii() or any(char.isspace() or char in "\"'<>;,\\" for char in parts.hostname):
+        raise wrong
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}{f':{port}' if port else ''}"
+
+
+def _set_listeners(gateway: Gateway, wanted: Sequence[ListenerValues]) -> None:
+    """Make the listeners those of `wanted`, one per environment."""
+    kept = [values.environment.pk for values in wanted]
+    gone = gateway.listeners.exclude(environment__in=kept)
+    in_use = Publication.objects.current().filter(gateway=gateway, environment__in=gone.values("environment"))
+    if in_use.exists():
+        raise ActionRefused(
+            _("APIs are still published there in %(environment)s. Unpublish them first.")
+            % {"environment": in_use[0].environment},
+            code="listener_in_use",
+        )
+    gone.delete()
+    for values in wanted:
+        found = gateway.listeners.filter(environment=values.environment).first()
+        _set_listener(found or GatewayListener(gateway=gateway, environment=values.environment), values)
+
+
+def _set_listener(listener: GatewayListener, values: ListenerValues) -> None:
+    listener.port, listener.host = values.port, values.host.strip().lower()
+    listener.public_url = clean_public_url(values.public_url)
+    if not 1 <= values.port <= 65_535:
+        raise ValidationError({"port": _("A port lies between 1 and 65535.")})
+    listener.full_clean()
+    listener.save()
+
+
+def _check_token(value: str) -> None:
+    if not FORM.fullmatch(value):
+        raise ValidationError({"token": _("A token has 32 to 200 characters, letters and digits at best.")})
+
+
+def _summary(gateway: Gateway) -> dict[str, Any]:
+    listeners = gateway.listeners.select_related("environment").order_by("environment__slug")
+    return {
+        "name": gateway.name,
+        "kind": gateway.kind,
+        "options": sorted(gateway.options),
+        "listeners": [
+            {"environment": row.environment.slug, "port": row.port, "host": row.host, "url": row.public_url}
+            for row in listeners
+        ],
+    }

@@ -1,0 +1,97 @@
+"""What agents tell and fetch: heartbeats, and the configuration of a node that starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import F
+from django.utils import timezone
+
+from gateways.actions.proofs import proven_objects
+from gateways.actions.ringing import mark_behind, ring, try_again_now
+from gateways.comparison import weigh
+from gateways.connections import counted_nodes, driver_for
+from gateways.desired import desired_objects
+from gateways.engine.document import Document
+from gateways.models import Gateway, GatewayNode
+from gateways.queries.due import lease_is_free
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """What an agent says of itself. `version` and `digest` are what its gateway serves, 0 and "" for nothing."""
+
+    node: str
+    agent_url: str
+    software: str
+    started_at: datetime | None
+    version: int
+    digest: str
+    serving: bool
+
+
+def record_heartbeat(gateway: Gateway, beat: Heartbeat) -> tuple[GatewayNode, str]:
+    """Keep what a node says, and answer whether it should fetch its configuration: "fetch" or "same".
+
+    No audit event: it is a measurement, several times a minute. A node that is new, was silent or serves
+    something else than was pushed last has the worker look at the gateway.
+    """
+    before = GatewayNode.objects.filter(gateway=gateway, name=beat.node).first()
+    node, _made = GatewayNode.objects.update_or_create(
+        gateway=gateway,
+        name=beat.node,
+        defaults={
+            "agent_url": beat.agent_url,
+            "software": beat.software[:80],
+            "started_at": beat.started_at,
+            "version": beat.version,
+            "digest": beat.digest,
+            "serving": beat.serving,
+            "heartbeat_at": timezone.now(),
+            "retired_at": None,
+        },
+    )
+    stale = beat.digest != gateway.pushed_digest
+    came_back = before is None or before.retired_at is not None or before.state == GatewayNode.State.AWAY
+    if came_back:
+        mark_behind([gateway.pk])
+        try_again_now(gateway.pk)
+        ring([gateway.pk])
+    at_rest = Gateway.objects.filter(lease_is_free(), pk=gateway.pk).exists()
+    return node, "fetch" if stale and at_rest and gateway.pushed_version else "same"
+
+
+def fetch_config(gateway: Gateway) -> bytes | None:
+    """What a node of `gateway` should serve now, as its agent takes it; None while nothing was ever pushed.
+
+    It is desired state without what is held back. Where that is not what was pushed last it gets a number of
+    its own, so that no older push can undo it, and the worker is asked to prove it.
+    """
+    if not gateway.pushed_version:
+        return None
+    desired = desired_objects(gateway, with_values=True)
+    nodes, _away = counted_nodes(gateway)
+    pushable = _pushable(gateway, desired, nodes)
+    version = gateway.pushed_version
+    if pushable.digest() != gateway.pushed_digest:
+        version = _next_version(gateway)
+        mark_behind([gateway.pk])
+        ring([gateway.pk])
+    return driver_for(gateway, version=version, nodes=nodes).snapshot(pushable)
+
+
+def _pushable(gateway: Gateway, desired: Document, nodes: list[GatewayNode]) -> Document:
+    """Desired state as this gateway can be given it, without what is known to be held back."""
+    adapted = driver_for(gateway, nodes=nodes).adapt(desired)
+    held = {
+        name: proof.held_back_reason
+        for name, proof in proven_objects(gateway.pk).items()
+        if proof.held_back_reason
+    }
+    return weigh(desired, adapted, Document(), held).changes.desired
+
+
+def _next_version(gateway: Gateway) -> int:
+    Gateway.objects.filter(pk=gateway.pk).update(version=F("version") + 1)
+    return Gateway.objects.values_list("version", flat=True).get(pk=gateway.pk)

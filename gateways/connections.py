@@ -1,0 +1,50 @@
+"""A gateway's rows as the plain values that a driver is made of."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from gateways.drivers import driver_class
+from gateways.engine.document import canonical_json
+from gateways.engine.driver import Connection, Driver, Listener, Node
+from gateways.models import Gateway, GatewayNode
+from gateways.tokens import open_token
+
+
+def driver_for(gateway: Gateway, *, version: int | None = None, nodes: Sequence[GatewayNode] = ()) -> Driver:
+    """A driver of `gateway` that pushes as `version` to `nodes`. Raises audit.sealing.SealBroken."""
+    return driver_class(gateway.kind)(
+        Connection(
+            gateway=gateway.slug,
+            nodes=tuple(Node(node.name, node.agent_url) for node in nodes),
+            listeners=listeners_of(gateway),
+            token=open_token(gateway) if gateway.token_sealed else "",
+            version=gateway.version if version is None else version,
+            options=_options(gateway.options),
+        )
+    )
+
+
+def listeners_of(gateway: Gateway) -> tuple[Listener, ...]:
+    """Where each environment is served, in the order of the environments."""
+    found = gateway.listeners.select_related("environment").order_by("environment__position", "pk")
+    return tuple(Listener(row.environment.slug, row.port, row.host) for row in found)
+
+
+def setup_digest(gateway: Gateway, nodes: int) -> str:
+    """Digest of all that a push depends on beside the document, so that a change of it leads to a push."""
+    listeners = [(row.environment, row.port, row.host) for row in listeners_of(gateway)]
+    text = canonical_json([gateway.kind, listeners, _options(gateway.options), nodes])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def counted_nodes(gateway: Gateway) -> tuple[list[GatewayNode], list[GatewayNode]]:
+    """The nodes that a push goes to, and those that are silent and so can prove nothing."""
+    nodes = list(gateway.nodes.filter(retired_at=None).order_by("name"))
+    away = [node for node in nodes if node.state == GatewayNode.State.AWAY]
+    return [node for node in nodes if node not in away], away
+
+
+def _options(options: object) -> dict[str, str]:
+    return {str(k): str(v) for k, v in options.items()} if isinstance(options, Mapping) else {}

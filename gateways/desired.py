@@ -1,0 +1,266 @@
+"""What a gateway should hold: the one reader of the ORM for the engine, and one pure function per object.
+
+Whatever shows or pushes desired state asks here, so that a page, a preview and a push can never differ.
+Digests are worked out without opening a key; values are opened only for a push.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from apis.models import ApiVersion, PlanRevision, UpstreamBinding
+from gateways.engine.document import (
+    Block,
+    Consumer,
+    Document,
+    Grant,
+    HealthCheck,
+    Item,
+    Key,
+    Limit,
+    Route,
+    Target,
+    Upstream,
+)
+from gateways.engine.driver import Scope
+from gateways.models import Gateway, Publication
+from subscriptions import models as subscriptions
+from subscriptions.keys import open_key
+
+type Place = tuple[int, int]
+"""Primary keys of an ApiVersion and an Environment: what a subscription is for, and where a route serves it."""
+
+
+# ---- one object each: rows in, values out ----
+
+
+def upstream_of(binding: UpstreamBinding) -> Upstream:
+    """The addresses of an upstream in one environment. Needs `upstream.team` and `environment` loaded."""
+    upstream = binding.upstream
+    return Upstream(
+        id=binding.public_id,
+        label=f"{upstream.team.slug}/{upstream.name} in {binding.environment.slug}",
+        targets=tuple(Target(str(t["url"]), int(t.get("weight", 100))) for t in binding.targets),
+        timeout_ms=binding.timeout_ms,
+        connect_timeout_ms=binding.connect_timeout_ms,
+        health=HealthCheck(binding.health_path) if binding.health_path else None,
+    )
+
+
+def route_of(publication: Publication, binding: UpstreamBinding) -> Route:
+    """The path of a publication. Needs `claim`, `environment`, `revision`, `api_version.api.team` loaded."""
+    version = publication.api_version
+    return Route(
+        id=publication.public_id,
+        label=f"{version.api.team.slug}/{version.api.slug} v{version.major}",
+        environment=publication.environment.slug,
+        base_path=publication.claim.path,
+        host=publication.claim.host,
+        upstream=binding.public_id,
+        api_version=version.public_id,
+        revision=publication.revision.public_id,
+        cors_origins=cors_origins_of(publication.revision.policies),
+    )
+
+
+def cors_origins_of(policies: Mapping[str, object]) -> tuple[str, ...]:
+    """The portal itself (its pages try calls out) and the origins that the revision names."""
+    named = policies.get("cors_origins") or []
+    own = [str(origin) for origin in named] if isinstance(named, list) else []
+    return tuple(sorted({settings.PORTAL_URL, *own}))
+
+
+def limit_of(plan_revision: PlanRevision) -> Limit:
+    """The rate of a plan revision. Needs `plan` loaded."""
+    return Limit(
+        id=plan_revision.public_id,
+        label=f"{plan_revision.plan.slug} r{plan_revision.number}",
+        calls=plan_revision.rate_calls,
+        period_s=plan_revision.rate_period_s,
+        burst=plan_revision.burst,
+    )
+
+
+def consumer_of(application: subscriptions.Application) -> Consumer:
+    """The caller's program. Needs `team` loaded."""
+    return Consumer(application.public_id, f"{application.team.slug}/{application.slug}")
+
+
+def grant_of(subscription: subscriptions.Subscription, routes: Iterable[Route]) -> Grant:
+    """Who may call `routes`. Needs `application` and `plan_revision` loaded."""
+    named = sorted(routes, key=lambda route: route.id)
+    return Grant(
+        id=subscription.public_id,
+        label=f"{subscription.application.slug} to {', '.join(route.label for route in named)}",
+        consumer=subscription.application.public_id,
+        routes=tuple(route.id for route in named),
+        limit=subscription.plan_revision.public_id,
+    )
+
+
+def key_of(credential: subscriptions.Credential, grant: str, *, with_value: bool = False) -> Key:
+    """A key of the subscription with the public id `grant`; its value is opened only when asked for."""
+    return Key(
+        id=credential.public_id,
+        key_id=credential.key_id,
+        grant=grant,
+        value_digest=credential.value_digest,
+        value=open_key(credential.sealed, credential.public_id) if with_value else "",
+    )
+
+
+def block_of(block: subscriptions.Block, grant: str) -> Block:
+    """A used-up quota of the subscription with the public id `grant`."""
+    return Block(block.public_id, grant, str(block.reason), int(block.until.timestamp()))
+
+
+# ---- which rows: the rules of what is desired ----
+
+
+def desired_publications() -> QuerySet[Publication]:
+    """Publications that should be served, with all that `route_of` reads."""
+    return (
+        Publication.objects.current()
+        .exclude(api_version__state=ApiVersion.State.RETIRED)
+        .select_related("claim", "environment", "revision", "api_version__api__team")
+    )
+
+
+def desired_subscriptions() -> QuerySet[subscriptions.Subscription]:
+    """Subscriptions that should be let in."""
+    return subscriptions.Subscription.objects.filter(state=subscriptions.Subscription.State.ACTIVE)
+
+
+def desired_credentials() -> QuerySet[subscriptions.Credential]:
+    """Keys that should be accepted, provided that their subscription is."""
+    unexpired = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
+    return subscriptions.Credential.objects.usable().filter(unexpired)
+
+
+def desired_blocks() -> QuerySet[subscriptions.Block]:
+    """Blocks that stand."""
+    return subscriptions.Block.objects.filter(lifted_at=None, until__gt=timezone.now())
+
+
+# ---- the whole document ----
+
+
+def desired_objects(gateway: Gateway, scope: Scope = None, *, with_values: bool = False) -> Document:
+    """All that `gateway` should hold, read in one snapshot by a fixed number of queries.
+
+    With a `scope` only the objects it names are in the answer. `with_values` opens the keys: only a push
+    needs them, and the digests are the same without.
+    """
+    with snapshot():
+        document = Document.of(_items(gateway, with_values))
+    if scope is None:
+        return document
+    return Document({name: item for name, item in document.items.items() if name in scope})
+
+
+@contextmanager
+def snapshot() -> Iterator[None]:
+    """One REPEATABLE READ snapshot, so that all queries see the same moment.
+
+    Inside a transaction that has already begun (a preview, a test) they see what that transaction sees:
+    its isolation can no longer be chosen.
+    """
+    if connection.in_atomic_block:
+        yield
+        return
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield
+
+
+@dataclass(frozen=True, slots=True)
+class _Routes:
+    """The routes of one gateway by place, and the upstreams that they need."""
+
+    by_place: Mapping[Place, list[Route]]
+    upstreams: tuple[Upstream, ...]
+
+
+def _items(gateway: Gateway, with_values: bool) -> Iterator[Item]:
+    routes = _routes(gateway)
+    yield from routes.upstreams
+    for found in routes.by_place.values():
+        yield from found
+    grants = yield from _grants(routes.by_place)
+    yield from _keys(routes.by_place, grants, with_values)
+    for block in desired_blocks().filter(subscription__in=_subscriptions_to(routes.by_place)):
+        if block.subscription_id in grants:
+            yield block_of(block, grants[block.subscription_id])
+
+
+def _routes(gateway: Gateway) -> _Routes:
+    publications = list(desired_publications().filter(gateway=gateway))
+    bindings = bindings_for(publications)
+    by_place: dict[Place, list[Route]] = defaultdict(list)
+    used: dict[int, UpstreamBinding] = {}
+    for publication in publications:
+        binding = bindings.get((publication.revision.upstream_id, publication.environment_id))
+        if binding is None:  # an upstream can lose an environment; the route then has nowhere to go
+            continue
+        used[binding.pk] = binding
+        place = (publication.api_version_id, publication.environment_id)
+        by_place[place].append(route_of(publication, binding))
+    return _Routes(by_place, tuple(upstream_of(binding) for binding in used.values()))
+
+
+def bindings_for(publications: Iterable[Publication]) -> dict[tuple[int, int], UpstreamBinding]:
+    """The bindings of what `publications` serve, by (upstream, environment); one query."""
+    wanted = {(publication.revision.upstream_id, publication.environment_id) for publication in publications}
+    found = UpstreamBinding.objects.filter(upstream__in={upstream for upstream, _environment in wanted})
+    return {
+        (binding.upstream_id, binding.environment_id): binding
+        for binding in found.select_related("upstream__team", "environment")
+        if (binding.upstream_id, binding.environment_id) in wanted
+    }
+
+
+def _subscriptions_to(routes: Mapping[Place, list[Route]]) -> QuerySet[subscriptions.Subscription]:
+    return desired_subscriptions().filter(api_version__in={version for version, _environment in routes})
+
+
+def _grants(routes: Mapping[Place, list[Route]]) -> Generator[Item, None, dict[int, str]]:
+    """Consumers, limits and grants; returns the public ids of the subscriptions by primary key."""
+    found = (
+        _subscriptions_to(routes)
+        .only("public_id", "api_version_id", "environment_id", "application_id", "plan_revision_id")
+        .prefetch_related("application__team", "plan_revision__plan")
+    )
+    grants: dict[int, str] = {}
+    consumers: set[int] = set()
+    limits: set[int] = set()
+    for subscription in found:
+        served = routes.get((subscription.api_version_id, subscription.environment_id))
+        if not served:
+            continue
+        if subscription.application_id not in consumers:
+            consumers.add(subscription.application_id)
+            yield consumer_of(subscription.application)
+        if subscription.plan_revision_id not in limits:
+            limits.add(subscription.plan_revision_id)
+            yield limit_of(subscription.plan_revision)
+        grants[subscription.pk] = subscription.public_id
+        yield grant_of(subscription, served)
+    return grants
+
+
+def _keys(
+    routes: Mapping[Place, list[Route]], grants: Mapping[int, str], with_values: bool
+) -> Iterator[Item]:
+    fields = ["public_id", "key_id", "subscription_id", "value_digest"]
+    found = desired_credentials().filter(subscription__in=_subscriptions_to(routes))
+    for credential in found.only(*fields, *(["sealed"] if with_values else [])):
+        if credential.subscription_id in grants:
+            yield key_of(credential, grants[credential.subscription_id], with_value=with_values)

@@ -1,0 +1,119 @@
+"""Which gateways an event touches: they are noted as behind, and the worker is rung for each, once.
+
+Receivers run after the commit, in the process that made the change, and never fail it: a note or bell that
+gets lost here is found by the sweep.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.dispatch import receiver
+
+from apis.models import UpstreamBinding
+from audit.models import AuditEvent
+from audit.signals import event_recorded
+from gateways.actions import mark_behind, ring
+from gateways.engine.document import Kind
+from gateways.models import AppliedObject, Gateway, Publication
+from subscriptions.models import Block, Subscription
+
+type Touched = Callable[[str], QuerySet[Gateway]]
+"""Given the public id of an event's target: the gateways that the event touches."""
+
+
+@receiver(event_recorded)
+def ring_touched(event: AuditEvent, **_kwargs: Any) -> None:
+    """Note every gateway that `event` touches, then ring."""
+    touched = TOUCHED.get(event.name)
+    if touched is not None:
+        ring(mark_behind(touched(event.target_id).distinct()))
+
+
+def _of_gateway(public_id: str) -> QuerySet[Gateway]:
+    return Gateway.objects.filter(public_id=public_id)
+
+
+def _of_publication(public_id: str) -> QuerySet[Gateway]:
+    return Gateway.objects.filter(publications__public_id=public_id)
+
+
+def _of_version(public_id: str) -> QuerySet[Gateway]:
+    return Gateway.objects.filter(publications__api_version__public_id=public_id)
+
+
+def _of_binding(public_id: str) -> QuerySet[Gateway]:
+    """Gateways that serve a revision of the upstream in the environment of the binding."""
+    bindings = UpstreamBinding.objects.filter(public_id=public_id)
+    return Gateway.objects.filter(
+        publications__in=Publication.objects.current().filter(
+            revision__upstream__in=bindings.values("upstream"), environment__in=bindings.values("environment")
+        )
+    )
+
+
+def _of_environment(public_id: str) -> QuerySet[Gateway]:
+    return Gateway.objects.filter(listeners__environment__public_id=public_id)
+
+
+def _of_subscription(public_id: str) -> QuerySet[Gateway]:
+    return _serving(Subscription.objects.filter(public_id=public_id)) | _holding(Kind.GRANT, public_id)
+
+
+def _of_credential(public_id: str) -> QuerySet[Gateway]:
+    subscriptions = Subscription.objects.filter(credentials__public_id=public_id)
+    return _serving(subscriptions) | _holding(Kind.KEY, public_id)
+
+
+def _of_block(public_id: str) -> QuerySet[Gateway]:
+    """The target of a block's event is the block, or the subscription that it stops."""
+    blocks = Block.objects.filter(Q(public_id=public_id) | Q(subscription__public_id=public_id))
+    return _serving(Subscription.objects.filter(blocks__in=blocks)) | _holding(Kind.BLOCK, public_id)
+
+
+def _of_application(public_id: str) -> QuerySet[Gateway]:
+    subscriptions = Subscription.objects.filter(application__public_id=public_id)
+    return _serving(subscriptions) | _holding(Kind.CONSUMER, public_id)
+
+
+def _serving(subscriptions: QuerySet[Subscription]) -> QuerySet[Gateway]:
+    """Gateways on which what the subscriptions are for is published."""
+    return Gateway.objects.filter(
+        publications__in=Publication.objects.current().filter(
+            api_version__in=subscriptions.values("api_version"),
+            environment__in=subscriptions.values("environment"),
+        )
+    )
+
+
+def _holding(kind: Kind, public_id: str) -> QuerySet[Gateway]:
+    """Gateways that were seen to hold the object itself, whatever is published there now."""
+    held = AppliedObject.objects.filter(kind=kind, object_id=public_id).exclude(digest="")
+    return Gateway.objects.filter(applied_objects__in=held)
+
+
+TOUCHED: dict[str, Touched] = {
+    **dict.fromkeys(("gateway.created", "gateway.changed"), _of_gateway),
+    **dict.fromkeys(
+        ("publication.published", "publication.rolled_back", "publication.withdrawn"), _of_publication
+    ),
+    **dict.fromkeys(("version.published", "version.retired"), _of_version),
+    "binding.set": _of_binding,
+    "environment.changed": _of_environment,
+    **dict.fromkeys(
+        (
+            "subscription.opened",
+            "subscription.plan_changed",
+            "subscription.suspended",
+            "subscription.resumed",
+            "subscription.closed",
+        ),
+        _of_subscription,
+    ),
+    **dict.fromkeys(("credential.issued", "credential.revoked", "credential.expired"), _of_credential),
+    **dict.fromkeys(("block.set", "block.lifted"), _of_block),
+    **dict.fromkeys(("application.changed", "application.archived"), _of_application),
+}
+"""Events after which desired state may differ. An event that is missing here only waits for the sweep."""

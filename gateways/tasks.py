@@ -1,0 +1,22 @@
+"""Background work on gateways. Arguments are ids; the rows say what is to do."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from gateways import actions
+from gateways.models import Gateway
+
+
+@shared_task
+def reconcile_gateway(gateway_id: int) -> None:
+    """Bring one gateway up to date, if anybody rang since the last time. Many bells are one run."""
+    gateway = Gateway.objects.active().filter(pk=gateway_id).first()
+    if gateway is not None:
+        actions.reconcile(gateway, whether_due=True)
+
+
+@shared_task
+def sweep() -> None:
+    """Find gateways that are behind although no bell was heard, and ring again."""
+    actions.sweep()
