@@ -7,21 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 
 from allauth.account.models import EmailAddress
 from django.conf import settings
+from django.utils import timezone
 
 from apis.actions import BindingValues, begin_api, change_api, create_plan, give_upstream, publish_plan
 from apis.models import ApiVersion, Environment, Plan, PlanLimits, PlanRevision, Visibility
 from gateways.actions import PlaceToPublish, publish_to
 from gateways.models import Gateway
 from subscriptions.actions import create_application, request_access
-from teams.actions import accept_invitation, change_platform_roles, create_team, invite_member, sign_up
-from teams.models import SYSTEM, PlatformRole, Team, TeamRole, User
+from teams.actions import (
+    accept_invitation,
+    change_platform_roles,
+    create_team,
+    create_token,
+    invite_member,
+    sign_up,
+)
+from teams.models import SYSTEM, PlatformRole, Scope, Team, TeamRole, User
 from teams.queries import actor_of_user
 
 SPECS = Path(settings.BASE_DIR) / "embedded" / "specs"
+TOKENS_LAST = timedelta(days=30)
 AUTOMATIC, MANUAL = PlanRevision.Approval.AUTOMATIC, PlanRevision.Approval.MANUAL
 
 
@@ -46,8 +56,11 @@ PEOPLE = (
 )
 
 
-def seed(password: str, upstreams: Mapping[str, str]) -> None:
-    """Make the demo. `upstreams` maps "orders" and "weather" to the addresses of the sample services."""
+def seed(password: str, upstreams: Mapping[str, str]) -> dict[str, str]:
+    """Make the demo; the values of a REST token of alice and of dana, for `examples/golden_path.py`.
+
+    `upstreams` maps "orders" and "weather" to the addresses of the sample services.
+    """
     people = {person.name: _enter(person, password) for person in PEOPLE}
     shop = create_team(actor=actor_of_user(people["Alice"]), name="Shop", description="Sells things.")
     _bring_in(shop, people["Alice"], people["Bob"])
@@ -57,6 +70,14 @@ def seed(password: str, upstreams: Mapping[str, str]) -> None:
     orders = _publish_orders(shop, people["Alice"], upstreams["orders"])
     weather = _publish_weather(shop, people["Alice"], upstreams["weather"])
     _ask(logistics, people["Dana"], orders, weather)
+    return {name.lower(): _token(people[name]) for name in ("Alice", "Dana")}
+
+
+def _token(user: User) -> str:
+    expires = timezone.now() + TOKENS_LAST
+    return create_token(
+        actor=actor_of_user(user), name="Golden path", scopes=list(Scope), expires_at=expires
+    )[1]
 
 
 def _enter(person: Person, password: str) -> User:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Any
 
@@ -32,7 +33,10 @@ class Command(BaseCommand):
             self.stdout.write("The demo is there already.")
             return
         with transaction.atomic():
-            seed(password, {"orders": _address(options, "orders"), "weather": _address(options, "weather")})
+            tokens = seed(
+                password, {"orders": _address(options, "orders"), "weather": _address(options, "weather")}
+            )
+            _keep(tokens)
         self.stdout.write("The demo is seeded.")
 
 
@@ -41,3 +45,11 @@ def _address(options: dict[str, Any], name: str) -> str:
     default = {"orders": "9201", "weather": "9202"}[name]
     port = os.environ.get(f"SAMPLE_{name.upper()}_PORT", default)
     return options[name] or f"http://127.0.0.1:{port}"
+
+
+def _keep(tokens: dict[str, str]) -> None:
+    """Keep the tokens for the example, readable by their owner alone."""
+    path = settings.STATE_DIR / "secrets" / "demo_tokens.json"
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(tokens), encoding="utf-8")
