@@ -86,11 +86,15 @@ def publish(gateway: GatewayUnderTest, *items: Item) -> tuple[ChangeSet, Verdict
     """One whole reconcile of one document; everything must be confirmed."""
     driver = gateway.driver()
     changes = planned(driver, Document.of(items))
-    driver.apply(changes, lambda step, sentence: None)
+    driver.apply(changes, quietly)
     verdict = driver.verify(changes)
     assert not verdict.unconfirmed
     assert verdict.confirmed == changes.refs()
     return changes, verdict
+
+
+def quietly(step: str, sentence: str) -> None:
+    """Take progress in without a word."""
 
 
 def planned(driver: Driver, desired: Document) -> ChangeSet:
@@ -134,7 +138,7 @@ class DriverContract:
     def test_applying_twice_is_the_same_as_once(self, gateway: GatewayUnderTest, shop: Shop) -> None:
         changes, _ = publish(gateway, *shop.base, shop.grant("a", shop.name), shop.key("a"))
         driver = gateway.driver()
-        driver.apply(changes, lambda step, sentence: None)
+        driver.apply(changes, quietly)
         assert not driver.verify(changes).unconfirmed
 
     def test_everything_can_be_taken_away(self, gateway: GatewayUnderTest, shop: Shop) -> None:
@@ -315,7 +319,7 @@ class DriverContract:
         driver, offender = gateway.refused()
         changes = planned(driver, Document.of([*document, offender]))
         with pytest.raises(DriverError) as error:
-            driver.apply(changes, lambda step, sentence: None)
+            driver.apply(changes, quietly)
         assert error.value.permanent
         assert error.value.offenders == (Ref(offender.kind, offender.id),)
         assert gateway.call(shop.path, shop.key("a").value).status == 200

@@ -12,7 +12,7 @@ from gateways.engine.diff import diff
 from gateways.engine.document import Document, Item, ref
 from gateways.engine.driver import Connection
 from tests.gateways import documents as make
-from tests.gateways.driver_contract import Answer, DriverContract, GatewayUnderTest
+from tests.gateways.driver_contract import Answer, DriverContract, GatewayUnderTest, quietly
 
 
 class MemoryUnderTest:
@@ -51,7 +51,7 @@ def test_what_others_made_survives() -> None:
     driver = MemoryDriver(Connection("gw"))
     for desired in (make.catalogue(2), Document()):
         changes = diff(driver.observe(None), desired)
-        driver.apply(changes, lambda step, sentence: None)
+        driver.apply(changes, quietly)
     assert memory_gateway("gw").foreign == {"their route": "kept"}
     assert driver.observe(None) == Document()
 
@@ -60,7 +60,7 @@ def test_a_change_that_is_forgotten_is_not_confirmed() -> None:
     forget_gateways()
     driver = MemoryDriver(Connection("gw", options={"forget": "key/crd_0001"}))
     changes = diff(driver.observe(None), make.catalogue(1))
-    driver.apply(changes, lambda step, sentence: None)
+    driver.apply(changes, quietly)
     assert {str(name) for name in driver.verify(changes).unconfirmed} == {"key/crd_0001"}
     assert driver.decide("/shop/orders-0001/v1", make.key_value("0001")).status == 401
 
@@ -70,6 +70,6 @@ def test_tokens_come_back_evenly() -> None:
     driver = MemoryDriver(Connection("gw"))
     items = [make.upstream(), make.limit(calls=6, period_s=60, burst=1), make.consumer(), make.route()]
     desired = make.document(*items, make.grant("1", "1"), make.key("1"))
-    driver.apply(diff(Document(), desired), lambda step, sentence: None)
+    driver.apply(diff(Document(), desired), quietly)
     call = ("/shop/orders-1/v1", make.key_value("1"))
     assert [driver.decide(*call, now=at).status for at in (0, 5, 10, 19, 20)] == [200, 429, 200, 429, 200]
