@@ -74,6 +74,7 @@ class Builder:
                 "duplicate-key",
                 f"The key {shown(text)} is given twice: here on line {place[0]}, and before on line {first[0]}. "
                 "Remove or rename one of them.",
+                place,
             )
         self._key, self._key_place = text, place
 
@@ -113,6 +114,7 @@ class Builder:
                 self.next_steps if self._key is not None else self.steps,
                 "bad-character",
                 f"The text on line {place[0]} holds a NUL character or half of a surrogate pair. Remove it.",
+                place,
             )
             return text.replace("\0", "").encode("utf-8", "replace").decode()
         return text

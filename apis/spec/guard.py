@@ -16,6 +16,7 @@ MAX_BYTES = 10_000_000
 BUNDLE_HINT = (
     "Bundle the files into one first, for example with: npx @redocly/cli bundle openapi.yaml -o bundled.yaml"
 )
+_EMPTY = "The file is empty. Choose an OpenAPI document in YAML or JSON."
 _UTF8_BOM = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
 
@@ -39,6 +40,8 @@ def read_source(data: bytes) -> Source:
     check_size(data)
     text = _text_of(data)
     source = read_json(text) if text.lstrip(" \t\r\n").startswith(("{", "[")) else read_yaml(text)
+    if source.root is None:
+        raise whole_file("empty", _EMPTY)
     if not isinstance(source.root, dict):
         raise whole_file(
             "no-mapping",
@@ -65,7 +68,7 @@ def _text_of(data: bytes) -> str:
             "not-utf8", "This line is not UTF-8 text. Save the file as UTF-8.", line=line
         ) from None
     if not text.strip():
-        raise whole_file("empty", "The file is empty. Choose an OpenAPI document in YAML or JSON.")
+        raise whole_file("empty", _EMPTY)
     return text
 
 

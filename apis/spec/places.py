@@ -63,7 +63,8 @@ class Source:
     def place(self, steps: Sequence[Step]) -> Place:
         """(line, column) of the value at `steps`, or of the nearest value around it that exists."""
         here, place = self.root, (1, 1)
-        for step in steps:
+        for given in steps:
+            step = str(given) if isinstance(here, dict) else given  # validators give "200" as a number
             place = self.marks.get(id(here), {}).get(step, place)
             try:
                 here = here[step]
@@ -75,9 +76,10 @@ class Source:
         line, column = self.place(steps)
         return SpecProblem(pointer_to(steps), line, column, code, message)
 
-    def refuse(self, steps: Sequence[Step], code: str, message: str) -> None:
-        """Note a problem that refuses the document."""
-        self.problems.add(self.problem(steps, code, message))
+    def refuse(self, steps: Sequence[Step], code: str, message: str, place: Place | None = None) -> None:
+        """Note a problem that refuses the document; `place` when it is not where `steps` lead."""
+        line, column = place or self.place(steps)
+        self.problems.add(SpecProblem(pointer_to(steps), line, column, code, message))
 
     def warn(self, steps: Sequence[Step], code: str, message: str) -> None:
         """Note something wrong that harms nobody."""

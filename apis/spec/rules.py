@@ -23,6 +23,7 @@ MAX_TITLE_CHARS = 300
 MAX_VERSION_CHARS = 100
 
 _TEMPLATE = re.compile(r"\{([^{}/]*)\}")
+_NAME = re.compile(r"[a-zA-Z0-9._-]+\Z")
 
 # Under these keys stand values of the API itself, where "$ref" is a word like any other ...
 _LITERAL_KEYS = frozenset(("example", "default", "enum", "const", "value", "examples"))
@@ -46,11 +47,9 @@ class PathOperation:
 
 
 def check_rules(source: Source) -> None:
-    """Note what is wrong in a document that the official schema accepts."""
+    """Note what is wrong beyond the schema. Runs on any shape, so that one reading tells all there is to correct."""
     _check_references(source)
-    if source.problems.found:
-        return
-    _check_sizes(source)
+    _check_names(source)
     _check_paths(source)
     operations = list(operations_of(source.root))
     _check_operation_ids(source, operations)
@@ -64,7 +63,7 @@ def check_rules(source: Source) -> None:
 
 def operations_of(root: dict[str, Any]) -> Iterator[PathOperation]:
     """Operations in the order written. A path item given by reference counts as if written there."""
-    for path, written in (root.get("paths") or {}).items():
+    for path, written in mapping(root.get("paths")).items():
         if path.startswith("x-") or not isinstance(written, dict):
             continue
         item, steps = path_item(root, path, written)
@@ -92,6 +91,16 @@ def dereferenced(root: dict[str, Any], value: Any) -> Any:
         except LookupError:
             return None
     return None
+
+
+def mapping(value: Any) -> dict[str, Any]:
+    """`value` when it is a mapping, else an empty one: what has another type was reported by the schema."""
+    return value if isinstance(value, dict) else {}
+
+
+def sequence(value: Any) -> list[Any]:
+    """`value` when it is a list, else an empty one."""
+    return value if isinstance(value, list) else []
 
 
 def template_names(path: str) -> list[str]:
@@ -151,21 +160,27 @@ def _chain_length(root: dict[str, Any], target: str, known: dict[str, int | None
     return length
 
 
-def _check_sizes(source: Source) -> None:
-    info = source.root["info"]
+def _check_names(source: Source) -> None:
+    info = mapping(source.root.get("info"))
     for name, limit in (("title", MAX_TITLE_CHARS), ("version", MAX_VERSION_CHARS)):
-        if len(info[name]) > limit:
-            message = (
-                f"The {name} is {len(info[name]):,} characters long; at most {limit} are kept. Shorten it."
-            )
+        text = info.get(name)
+        if not isinstance(text, str):
+            continue
+        if len(text) > limit:
+            message = f"The {name} is {len(text):,} characters long; at most {limit} are kept. Shorten it."
             source.refuse(["info", name], "too-long", message)
-        if not info[name].strip():
+        if not text.strip():
             source.refuse(["info", name], "missing-field", f"The {name} is empty. Fill it in.")
+    for kind, entries in mapping(source.root.get("components")).items():
+        named = mapping(entries) if not kind.startswith("x-") else {}
+        for name in (n for n in named if not _NAME.match(n)):
+            message = f"The name {shown(name)} may hold only letters, digits, dots, hyphens and underscores."
+            source.refuse(["components", kind, name], "bad-name", message)
 
 
 def _check_paths(source: Source) -> None:
     shapes: dict[str, str] = {}
-    for path in (p for p in source.root.get("paths") or {} if not p.startswith("x-")):
+    for path in (p for p in mapping(source.root.get("paths")) if not p.startswith("x-")):
         if message := _path_fault(path):
             source.refuse(["paths", path], "bad-path", message)
             continue
@@ -242,13 +257,14 @@ def _path_parameters(
 ) -> Iterator[tuple[str, tuple[Step, ...]]]:
     """(name, steps) of the parameters `in: path` of an operation or path item; duplicates are noted on the way."""
     seen: set[tuple[str, str]] = set()
-    for index, written in enumerate(holder.get("parameters") or ()):
+    for index, written in enumerate(sequence(holder.get("parameters"))):
         parameter = dereferenced(source.root, written)
         at = (*steps, "parameters", index)
         if not isinstance(parameter, dict) or not isinstance(parameter.get("name"), str):
-            source.refuse(
-                at, "bad-parameter", "This refers to something that is no parameter. Correct the reference."
-            )
+            if isinstance(parameter, dict) and "$ref" in mapping(written):
+                source.refuse(
+                    at, "bad-parameter", "This refers to something that is no parameter. Correct it."
+                )
             continue
         name, place = parameter["name"], str(parameter.get("in"))
         if (name, place) in seen:
@@ -261,12 +277,12 @@ def _path_parameters(
 
 
 def _check_security(source: Source, operations: list[PathOperation]) -> None:
-    schemes = (source.root.get("components") or {}).get("securitySchemes") or {}
+    schemes = mapping(mapping(source.root.get("components")).get("securitySchemes"))
     places: list[tuple[tuple[Step, ...], Any]] = [((), source.root)]
     places += [(found.steps, found.operation) for found in operations]
     for steps, holder in places:
-        for index, requirement in enumerate(holder.get("security") or ()):
-            for name in (n for n in requirement if n not in schemes):
+        for index, requirement in enumerate(sequence(holder.get("security"))):
+            for name in (n for n in mapping(requirement) if n not in schemes):
                 message = (
                     f"The security scheme {shown(name)} is not described under components. Add it there."
                 )

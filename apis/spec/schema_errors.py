@@ -13,6 +13,7 @@ from typing import Any
 
 from apis.spec.building import shown
 from apis.spec.places import Step
+from apis.spec.rules import METHODS
 
 type Error = Any  # jsonschema_rs.ValidationError
 
@@ -37,6 +38,8 @@ _CONDITIONAL = {
 }
 # What sits in Schema Objects of well-known documents and weakens nothing but the schema itself: said, not refused.
 _TOLERATED_KEYWORDS = frozenset({"exclusiveMinimum", "exclusiveMaximum", "$recursiveAnchor", "$recursiveRef"})
+# Objects in which the specification has readers ignore what they do not know: Schema Objects of 3.0, $ref siblings.
+_LOOSE_OWNERS = frozenset({"Schema", "reference"})
 _CHOICES = frozenset({"anyOf", "oneOf"})
 
 
@@ -116,6 +119,7 @@ def _sentences(error: Error, definitions: Mapping[str, Any]) -> Iterator[SchemaP
         )
         yield SchemaProblem((*steps, str(wrong)), "bad-name", message)
     elif sentence := _message(error):
+        steps = _choice_place(error) or steps
         tolerated = name == "uniqueItems" or bool(steps and steps[-1] in _TOLERATED_KEYWORDS)
         code = {"type": "wrong-type", "required": "missing-field"}.get(name, "wrong-value")
         yield SchemaProblem(steps, code, sentence, tolerated=tolerated)
@@ -135,11 +139,11 @@ def _unknown_name(error: Error, name: str, definitions: Mapping[str, Any]) -> Sc
             message = f"{shown(name)} is not known here.{_nearest(name, owner, definitions)}"
         return SchemaProblem(steps, "bad-name", message)
     message = f"{shown(name)} is not known here.{_nearest(name, owner, definitions)}"
-    return SchemaProblem(steps, "unknown-field", message, tolerated=owner == "Schema")
+    return SchemaProblem(steps, "unknown-field", message, tolerated=owner in _LOOSE_OWNERS)
 
 
 def _nearest(name: str, owner: str, definitions: Mapping[str, Any]) -> str:
-    known = list(definitions.get(owner, {}).get("properties", ()))
+    known = [*definitions.get(owner, {}).get("properties", ()), *(METHODS if owner == "PathItem" else ())]
     near = difflib.get_close_matches(name[:80], known, n=1)
     return f" Did you mean {shown(near[0])}?" if near else " Remove it, or begin its name with x-."
 
@@ -159,6 +163,8 @@ def _message(error: Error) -> str | None:
         case "type":
             return _type_message(list(error.kind.types), error.instance)
         case "required":
+            if error.kind.property == "default" and not error.instance:  # no responses: said by minProperties
+                return None
             return f"{shown(error.kind.property)} is missing here. Add it."
         case "enum" | "const":
             return _options_message(error)
@@ -215,9 +221,10 @@ def _choice_message(error: Error) -> str | None:
     """What to say when no single branch was meant."""
     leaves = [leaf for branch in getattr(error.kind, "context", None) or [] for leaf in branch]
     if not leaves:  # valid under several: only mappings can mean two things at once
-        return "This means two things at once. Give either schema or content." if _is_map(error) else None
+        return "“schema” and “content” exclude each other. Keep one." if _is_map(error) else None
     if chosen := [leaf for leaf in leaves if leaf.kind.name == "enum"]:
-        return _choices_message(error, chosen)
+        options = [option for leaf in chosen for option in leaf.kind.options]
+        return f"{_value(chosen[0].instance)} is not allowed here. Use {_listed(options)}."
     lacking = [leaf.kind.property for leaf in leaves if leaf.kind.name == "required"]
     if _is_map(error) and (fields := [name for name in dict.fromkeys(lacking) if name != "$ref"]):
         return f"One of these is missing here: {', '.join(fields)}. Add it."
@@ -229,13 +236,10 @@ def _choice_message(error: Error) -> str | None:
     )
 
 
-def _choices_message(error: Error, leaves: list[Error]) -> str:
-    """The values that the branches together allow, for the value itself or one field of it."""
-    options = [option for leaf in leaves for option in leaf.kind.options]
-    field = leaves[0]
-    own = list(field.instance_path) == list(error.instance_path)
-    subject = "" if own else f"{field.instance_path[-1]}: "
-    return f"{subject}{_value(field.instance)} is not allowed here. Use {_listed(options)}."
+def _choice_place(error: Error) -> tuple[Step, ...]:
+    """Where the value stands that no branch allows, when it is one field that decides; empty otherwise."""
+    chosen = [leaf for branch in getattr(error.kind, "context", None) or [] for leaf in branch]
+    return next((tuple(leaf.instance_path) for leaf in chosen if leaf.kind.name == "enum"), ())
 
 
 def _is_map(error: Error) -> bool:

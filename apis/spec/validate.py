@@ -28,17 +28,13 @@ _MAX_RAW_ERRORS = 5 * MAX_PROBLEMS
 
 
 def check_document(source: Source, minor: str) -> None:
-    """Note in `source` every problem and warning of an OpenAPI document of version `minor` ("3.0" or "3.1").
-
-    The rules run only on a document that the schema accepts, since they rely on its shape.
-    """
+    """Note in `source` every problem and warning of an OpenAPI document of version `minor` ("3.0" or "3.1")."""
     validator, definitions = _validator(minor)
     errors = list(islice(validator.iter_errors(source.root), _MAX_RAW_ERRORS + 1))
     source.problems.cut |= len(errors) > _MAX_RAW_ERRORS
     for problem in readable(iter(errors[:_MAX_RAW_ERRORS]), definitions):
         (source.warn if problem.tolerated else source.refuse)(problem.steps, problem.code, problem.message)
-    if not source.problems.found:
-        check_rules(source)
+    check_rules(source)
 
 
 @cache
