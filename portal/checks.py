@@ -83,7 +83,7 @@ def production_shape(**_: Any) -> list[CheckMessage]:
         )
     if not settings.HTTPS:
         found.append(
-            Warning(
+            Caution(
                 "PORTAL_URL is not https.",
                 hint="Serve the portal over TLS; cookies need it.",
                 id="gatehouse.W022",
