@@ -9,9 +9,10 @@ from django.utils.translation import gettext_lazy as _
 
 from apis.actions.records import apply_changes, clean_tags, short_name
 from apis.actions.search import refresh_search
-from apis.actions.specs import read_document, store_spec
+from apis.actions.specs import plain_text, read_document, store_spec
 from apis.actions.versions import create_version
 from apis.models import Api, ApiShare, ApiVersion, Visibility
+from apis.spec.document import ReadSpec
 from audit.actions import record_event
 from audit.models import ActionRefused
 from teams.models import Actor, Team, Verb
@@ -53,21 +54,48 @@ def create_api(
 
 
 def begin_api(
-    *, actor: Actor, team: Team, name: str, document: bytes | None = None, filename: str = "", **fields: str
+    *,
+    actor: Actor,
+    team: Team,
+    name: str = "",
+    slug: str = "",
+    summary: str = "",
+    description: str = "",
+    document: bytes | None = None,
+    filename: str = "",
 ) -> ApiVersion:
     """A new API with its first version and, where given, its OpenAPI `document`: all of it or nothing.
 
-    `fields` are the further arguments of `create_api`. Raises PermissionDenied, ValidationError and
-    SpecNotAccepted. The document is read before the transaction starts, since that takes seconds.
+    Name, summary and description that are empty are taken from the document. Raises PermissionDenied,
+    ValidationError and SpecNotAccepted. The document is read before the transaction starts: that may take
+    seconds.
     """
     actor.require(Verb.API_EDIT, team)
     read = read_document(document, filename) if document is not None else None
+    given = {"name": name, "summary": summary, "description": description}
+    facts = facts_of(read) if read else {}
     with transaction.atomic():
-        api = create_api(actor=actor, team=team, name=name, **fields)
+        api = create_api(
+            actor=actor,
+            team=team,
+            slug=slug,
+            **{key: text or facts.get(key, "") for key, text in given.items()},
+        )
         version = create_version(api, actor=actor)
         if read is not None:
-            store_spec(version, actor=actor, read=read, filename=filename)
+            version.spec = store_spec(version, actor=actor, read=read, filename=filename)
     return version
+
+
+def facts_of(read: ReadSpec) -> dict[str, str]:
+    """Name, summary and description as the document gives them, cut to what an API may have."""
+    info = read.document()["info"]
+    summary = info.get("summary") or ""
+    return {
+        "name": plain_text(info["title"], 120).strip(),
+        "summary": plain_text(summary, 200),
+        "description": plain_text(info.get("description") or "", 20_000),
+    }
 
 
 @transaction.atomic

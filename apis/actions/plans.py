@@ -28,8 +28,11 @@ def create_plan(
     description: str = "",
     environments: Iterable[Environment] = (),
     approvers: ApproverGroup | None = None,
+    publish: bool = False,
 ) -> Plan:
-    """A new draft plan of `api` with its first revision. No environments: offered in all of them.
+    """A new draft plan of `api` with its first revision; on offer at once with `publish`.
+
+    No environments: offered in all of them.
 
     Raises PermissionDenied, ValidationError.
     """
@@ -47,7 +50,7 @@ def create_plan(
     plan.environments.set(environments)
     revision = _save_revision(PlanRevision(plan=plan, number=1), limits)
     record_event("plan.created", plan, actor=actor, after=_state(plan) | _values(revision))
-    return plan
+    return publish_plan(plan, actor=actor) if publish else plan
 
 
 @transaction.atomic

@@ -39,8 +39,8 @@ def _operations_text(api: Api) -> str:
     """Path, summary and tags of the operations in the newest revision of each version that is not retired."""
     newest = (
         Revision.objects.filter(~Q(api_version__state=ApiVersion.State.RETIRED), api_version__api=api)
-        .order_by("api_version", "-number")
-        .distinct("api_version")
+        .order_by("api_version_id", "-number")
+        .distinct("api_version_id")
     )
     rows = Operation.objects.filter(spec__in=[revision.spec_id for revision in newest]).values_list(
         "path", "summary", "key", "tags"

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext
 
 from apis.models import ApiVersion, Operation, SpecDocument
-from apis.spec import ReadSpec, SpecProblem, SpecRefused, read_spec
+from apis.spec.document import ReadSpec, read_spec
+from apis.spec.problems import SpecProblem, SpecRefused
 from audit.actions import record_event
 from audit.models import ActionRefused
 from teams.models import Actor, Verb
@@ -30,18 +32,19 @@ class SpecNotAccepted(ActionRefused):
         self.problems = problems
 
     @property
-    def errors(self) -> list[dict[str, Any]]:
+    def details(self) -> dict[str, Any]:
         """The problems as the REST API tells them."""
-        return [
-            {
-                "field": problem.pointer,
-                "line": problem.line,
-                "column": problem.column,
-                "code": problem.code,
-                "message": problem.message,
-            }
-            for problem in self.problems
-        ]
+        return {"errors": [_told(problem) for problem in self.problems]}
+
+
+def _told(problem: SpecProblem) -> dict[str, Any]:
+    return {
+        "field": problem.pointer,
+        "line": problem.line,
+        "column": problem.column,
+        "code": problem.code,
+        "message": problem.message,
+    }
 
 
 def read_document(data: bytes, filename: str = "") -> ReadSpec:
@@ -75,7 +78,7 @@ def store_spec(version: ApiVersion, *, actor: Actor, read: ReadSpec, filename: s
     actor.require(Verb.API_EDIT, version.api.team)
     if version.state == ApiVersion.State.RETIRED:
         raise ActionRefused(
-            "This version is retired. Make a new version for this document.", code="version_retired"
+            _("This version is retired. Make a new version for this document."), code="version_retired"
         )
     before = {"spec": version.spec.public_id if version.spec else ""}
     spec = _kept(version, read, filename)
@@ -96,9 +99,9 @@ def _kept(version: ApiVersion, read: ReadSpec, filename: str) -> SpecDocument:
         digest=read.digest,
         defaults={
             "openapi": read.openapi[:16],
-            "title": _plain(read.title, 300),
-            "version": _plain(read.version, 100),
-            "filename": _plain(filename, 200),
+            "title": plain_text(read.title, 300),
+            "version": plain_text(read.version, 100),
+            "filename": plain_text(filename, 200),
             "size": read.size,
             "text": read.text,
         },
@@ -116,12 +119,12 @@ def _operation(spec: SpecDocument, row: tuple[int, Any]) -> Operation:
         key=found.key,
         method=found.method,
         path=found.path,
-        summary=_plain(found.summary, 500),
-        tags=[_plain(tag, 200) for tag in found.tags],
+        summary=plain_text(found.summary, 500),
+        tags=[plain_text(tag, 200) for tag in found.tags],
         deprecated=found.deprecated,
     )
 
 
-def _plain(text: str, length: int) -> str:
+def plain_text(text: str, length: int) -> str:
     """`text` as PostgreSQL can keep it, cut to `length`."""
     return text.replace("\x00", "").encode("utf-8", "replace").decode()[:length]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_network
 from typing import Any
 
 from django.conf import settings
@@ -11,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
-from apis.egress import check_target_url
+from apis.egress import EgressRefused, check_target_url
 from apis.models import ApiVersion, Environment, Upstream, UpstreamBinding
 from audit.actions import record_event
 from audit.models import ActionRefused
@@ -60,11 +61,12 @@ def set_binding(
     (see apis.egress), with the position of the target.
     """
     actor.require(Verb.API_EDIT, upstream.team)
+    cleaned = clean_targets(targets)  # looks names up, so before any row is locked
     upstream = Upstream.objects.select_for_update(of=("self",)).select_related("team").get(pk=upstream.pk)
     binding = upstream.bindings.filter(environment=environment).first()
     before = _summary(binding) if binding else {}
     binding = binding or UpstreamBinding(upstream=upstream, environment=environment)
-    binding.targets = clean_targets(targets)
+    binding.targets = cleaned
     binding.health_path = clean_health_path(health_path)
     binding.timeout_ms, binding.connect_timeout_ms = timeout_ms, connect_timeout_ms
     binding.full_clean()
@@ -157,7 +159,11 @@ def clean_target(target: Mapping[str, Any]) -> dict[str, Any]:
 def _checked(url: Any) -> str:
     if not isinstance(url, str) or not url.strip():
         raise ValidationError(_("Give an address, such as https://orders.example.com."))
-    return check_target_url(url.strip(), settings.UPSTREAM_NETWORKS)
+    try:
+        check_target_url(url.strip(), [ip_network(block) for block in settings.UPSTREAM_NETWORKS])
+    except EgressRefused as refusal:
+        raise ValidationError(refusal.reason, code=refusal.code) from refusal
+    return url.strip().rstrip("/")
 
 
 def clean_health_path(path: str) -> str:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Q
+from django.utils.formats import number_format
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from apis.models.api import Api
@@ -18,6 +20,10 @@ from teams.models.team import slug_validator
 
 if TYPE_CHECKING:
     from teams.models import Actor
+
+
+PERIODS = [(1, _("second")), (60, _("minute")), (3600, _("hour"))]
+"""Seconds over which a rate is counted."""
 
 
 class PlanQuerySet(RecordQuerySet["Plan"]):
@@ -118,9 +124,7 @@ class PlanRevision(Record):
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="revisions")
     number = models.PositiveIntegerField(default=1)
     rate_calls = models.PositiveIntegerField(_("calls"), validators=[MinValueValidator(1)])
-    rate_period_s = models.PositiveIntegerField(
-        _("per"), default=1, choices=[(1, _("second")), (60, _("minute")), (3600, _("hour"))]
-    )
+    rate_period_s = models.PositiveIntegerField(_("per"), default=1, choices=PERIODS)
     burst = models.PositiveIntegerField(_("burst"), validators=[MinValueValidator(1)])
     quota_day = models.PositiveBigIntegerField(_("calls per day"), null=True, blank=True)
     quota_month = models.PositiveBigIntegerField(_("calls per month"), null=True, blank=True)
@@ -177,3 +181,21 @@ class PlanLimits:
     price_nano: int = 0
     currency: str = "EUR"
     terms: str = ""
+
+    def __str__(self) -> str:
+        """The limits in words: "at most 20 calls at once, refilled 10 per second; 10,000 a month"."""
+        rate = gettext("at most %(burst)s calls at once, refilled %(calls)s per %(period)s") % {
+            "burst": _grouped(self.burst),
+            "calls": _grouped(self.rate_calls),
+            "period": dict(PERIODS)[self.rate_period_s],
+        }
+        quotas = (
+            (gettext("%(count)s a day"), self.quota_day),
+            (gettext("%(count)s a month"), self.quota_month),
+        )
+        said = [text % {"count": _grouped(quota)} for text, quota in quotas if quota is not None]
+        return f"{rate}; {', '.join(said) or gettext('no quota')}"
+
+
+def _grouped(number: int) -> str:
+    return number_format(number, use_l10n=True, force_grouping=True)

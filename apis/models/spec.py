@@ -35,6 +35,9 @@ class SpecDocument(Record):
         return self.team.public_id
 
 
+METHOD_TONES = {"GET": "live", "POST": "push", "PUT": "hold", "PATCH": "hold", "DELETE": "fail"}
+
+
 class Operation(models.Model):
     """Method and path in a spec. `key` names it within its document: operationId, or "GET /path"."""
 
@@ -56,3 +59,8 @@ class Operation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
+
+    @property
+    def tone(self) -> str:
+        """The tone in which the method is shown: reading, making, changing, removing."""
+        return METHOD_TONES.get(self.method, "neutral")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class ActionRefused(Exception):
     """The action cannot be done as things stand. `message` says why and what to do; `code` is for machines."""
@@ -12,6 +14,11 @@ class ActionRefused(Exception):
         super().__init__(str(message))
         self.message = str(message)
         self.code = code
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """Further members of the answer for machines, such as a list of `errors`."""
+        return {}
 
 
 class TransitionNotAllowed(ActionRefused):

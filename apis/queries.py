@@ -1,0 +1,357 @@
+"""Reads that span what is published: the catalogue, the shown document of a version, what is still missing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import and_
+from typing import Any
+
+from django.contrib.postgres.search import CombinedSearchQuery, SearchQuery, SearchRank
+from django.db.models import (
+    Count,
+    Exists,
+    F,
+    Func,
+    IntegerField,
+    OuterRef,
+    Prefetch,
+    Q,
+    QuerySet,
+    Value,
+)
+from django.db.models.functions import Cast
+
+from apis.models import (
+    Api,
+    ApiVersion,
+    Environment,
+    Operation,
+    Plan,
+    PlanRevision,
+    Revision,
+    SpecDocument,
+    Upstream,
+)
+from apis.models.words import words_of
+from teams.models import Actor, Team, Verb
+
+MOST_QUERY_WORDS = 12
+METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
+LISTED_STATES = (ApiVersion.State.PUBLISHED, ApiVersion.State.DEPRECATED)
+"""States in which a version stands in the catalogue."""
+
+
+# ---- catalogue ----
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueFilters:
+    """What a reader looks for; empty means no limit. Slugs and codes are those of the URL."""
+
+    text: str = ""
+    tags: tuple[str, ...] = ()
+    team: str = ""
+    visibility: str = ""
+    state: str = ""
+    environment: str = ""
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is asked for at all."""
+        return any((self.text, self.tags, self.team, self.visibility, self.state, self.environment))
+
+
+@dataclass(frozen=True, slots=True)
+class Facet:
+    """A value that the found APIs have, and how many of them."""
+
+    value: str
+    label: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Facets:
+    """What the found APIs can be narrowed by, the most frequent first."""
+
+    tags: Sequence[Facet] = field(default_factory=list)
+    teams: Sequence[Facet] = field(default_factory=list)
+
+
+def catalogue(actor: Actor, filters: CatalogueFilters) -> QuerySet[Api]:
+    """APIs on offer that `actor` may see and that match: the best match first, else by name."""
+    found = _narrowed(actor, filters).select_related("team")
+    query = search_query(filters.text)
+    if query is None:
+        return found.order_by("name", "pk")
+    # A whole number, so that a cursor can stand on it.
+    score = Cast(SearchRank(F("search"), query) * Value(1_000_000.0), IntegerField())
+    return found.annotate(score=score).order_by("-score", "name", "pk")
+
+
+def with_offer(apis: QuerySet[Api]) -> QuerySet[Api]:
+    """`apis` with what a card shows: `listed_versions` (newest first) and `offered_plans`, two more queries."""
+    plans = with_newest_limits(Plan.objects.offered()).order_by("name")
+    return apis.prefetch_related(
+        Prefetch(
+            "versions",
+            ApiVersion.objects.filter(state__in=LISTED_STATES).order_by("-major"),
+            to_attr="listed_versions",
+        ),
+        Prefetch("plans", plans, to_attr="offered_plans"),
+    )
+
+
+def catalogue_facets(actor: Actor, filters: CatalogueFilters, *, most: int = 12) -> Facets:
+    """Tags and teams of what `filters` find, each counted as if its own filter were not set."""
+    without_team = CatalogueFilters(
+        filters.text, filters.tags, "", filters.visibility, filters.state, filters.environment
+    )
+    tags = (
+        _narrowed(actor, filters)
+        .annotate(tag=Func(F("tags"), function="unnest"))
+        .values("tag")
+        .annotate(n=Count("pk"))
+        .order_by("-n", "tag")[:most]
+    )
+    teams = (
+        _narrowed(actor, without_team)
+        .values("team__slug", "team__name")
+        .annotate(n=Count("pk"))
+        .order_by("-n", "team__name")[:most]
+    )
+    return Facets(
+        [Facet(row["tag"], row["tag"], row["n"]) for row in tags],
+        [Facet(row["team__slug"], row["team__name"], row["n"]) for row in teams],
+    )
+
+
+def search_query(text: str) -> CombinedSearchQuery | None:
+    """Every word of `text` must occur, whole, as a prefix ("deliv") or by its stem ("deliveries")."""
+    words = words_of(text)[:MOST_QUERY_WORDS]
+    if not words:
+        return None
+    each = [
+        SearchQuery(f"{word}:*", config="simple", search_type="raw")
+        | SearchQuery(word, config="english", search_type="raw")
+        for word in words
+    ]
+    return reduce(and_, each)
+
+
+def _narrowed(actor: Actor, filters: CatalogueFilters) -> QuerySet[Api]:
+    states = [filters.state] if filters.state else list(LISTED_STATES)
+    versions = ApiVersion.objects.filter(api=OuterRef("pk"), state__in=states)
+    found = Api.objects.visible_to(actor).filter(
+        Exists(versions), _wanted(filters), first_published_at__isnull=False
+    )
+    query = search_query(filters.text)
+    return found if query is None else found.filter(search=query)
+
+
+def _wanted(filters: CatalogueFilters) -> Q:
+    wanted = Q()
+    if filters.tags:
+        wanted &= Q(tags__contains=list(filters.tags))
+    if filters.team:
+        wanted &= Q(team__slug=filters.team)
+    if filters.visibility:
+        wanted &= Q(visibility=filters.visibility)
+    if filters.environment:
+        plans = Plan.objects.offered().filter(api=OuterRef("pk"))
+        everywhere = Q(environments__isnull=True)
+        wanted &= Q(Exists(plans.filter(everywhere | Q(environments__slug=filters.environment))))
+    return wanted
+
+
+def _newest_revision() -> Prefetch[str, QuerySet[PlanRevision], str]:
+    """Only the revision on offer of each plan, as `newest` (a list of one)."""
+    newest = PlanRevision.objects.order_by("plan_id", "-number").distinct("plan_id")
+    return Prefetch("revisions", newest, to_attr="newest")
+
+
+# ---- one API ----
+
+
+def listed_versions(api: Api, actor: Actor) -> list[ApiVersion]:
+    """Versions of `api` that `actor` may see, the one to start with first: published, then the newest."""
+    versions = ApiVersion.objects.visible_to(actor).filter(api=api).select_related("spec", "upstream")
+    order = {"published": 0, "deprecated": 1, "draft": 2, "retired": 3}
+    return sorted(versions, key=lambda version: (order[version.state], -version.major))
+
+
+def with_newest_revision(versions: QuerySet[ApiVersion]) -> QuerySet[ApiVersion]:
+    """`versions` with `newest`: a list that holds the newest revision of each, if there is one."""
+    newest = (
+        Revision.objects.select_related("spec", "upstream")
+        .order_by("api_version_id", "-number")
+        .distinct("api_version_id")
+    )
+    return versions.prefetch_related(Prefetch("revisions", newest, to_attr="newest"))
+
+
+def shown_spec(version: ApiVersion, actor: Actor) -> SpecDocument | None:
+    """The document that readers see: that of the newest revision; the own team sees a first draft too."""
+    newest = getattr(version, "newest", None)
+    if newest is None:
+        found = Revision.objects.filter(api_version=version).select_related("spec")
+        newest = found.order_by("-number")[:1]
+    for revision in newest:
+        return revision.spec
+    return version.spec if sees_drafts(actor, version.api.team_id) else None
+
+
+def sees_drafts(actor: Actor, team_id: int) -> bool:
+    """Whether `actor` may see what the team has not published."""
+    return actor.may(Verb.API_VIEW, team_id)
+
+
+def operations_of(spec: SpecDocument | None, text: str = "") -> list[Operation]:
+    """Operations in the order of the document; with `text` those whose path, summary or tags have its words."""
+    if spec is None:
+        return []
+    found = spec.operations.all()
+    for word in text.split()[:MOST_QUERY_WORDS]:
+        found = found.filter(
+            Q(path__icontains=word)
+            | Q(summary__icontains=word)
+            | Q(method__iexact=word)
+            | Q(key__icontains=word)
+            | Q(tags__icontains=word)
+        )
+    return list(found)
+
+
+def offered_plans(api: Api) -> list[Plan]:
+    """Plans that can be asked for, cheapest and smallest first; each with `newest` and its environments."""
+    plans = with_newest_limits(api.plans.offered())
+    return sorted(plans, key=_by_size)
+
+
+def with_newest_limits(plans: QuerySet[Plan]) -> QuerySet[Plan]:
+    """`plans` with `newest` (a list of one: the revision on offer), their API and environments."""
+    return plans.select_related("api__team", "approvers").prefetch_related(_newest_revision(), "environments")
+
+
+def all_plans(api: Api) -> list[Plan]:
+    """Every plan of the API for its own team, those on offer first."""
+    plans = with_newest_limits(api.plans.all())
+    order = {"published": 0, "draft": 1, "deprecated": 2, "closed": 3}
+    return sorted(plans, key=lambda plan: (order[plan.state], _by_size(plan)))
+
+
+def _by_size(plan: Any) -> tuple[int, float, str]:
+    revision: PlanRevision = plan.newest[0]
+    return revision.price_nano, revision.rate_calls / revision.rate_period_s, plan.name
+
+
+# ---- publishing ----
+
+
+@dataclass(frozen=True, slots=True)
+class PublishStep:
+    """One thing that a version needs before it can be published; `key` names it for the page."""
+
+    key: str
+    done: bool
+
+
+def own_apis(actor: Actor) -> QuerySet[Api]:
+    """APIs whose publish pages `actor` may see: own teams, and platform roles that see everything."""
+    apis = Api.objects.select_related("team")
+    if actor.everywhere(Verb.API_VIEW):
+        return apis
+    return apis.filter(team_id__in=actor.team_ids(Verb.API_VIEW))
+
+
+def own_versions(actor: Actor) -> QuerySet[ApiVersion]:
+    """Versions whose publish pages `actor` may see."""
+    versions = ApiVersion.objects.select_related("api__team", "spec", "upstream")
+    if actor.everywhere(Verb.API_VIEW):
+        return versions
+    return versions.filter(api__team_id__in=actor.team_ids(Verb.API_VIEW))
+
+
+def published_by(actor: Actor) -> QuerySet[Api]:
+    """APIs of the teams that `actor` works in, with `all_versions` (newest first) and `all_plans`.
+
+    A platform role does not make an API somebody's own.
+    """
+    versions = ApiVersion.objects.select_related("spec", "upstream").order_by("-major")
+    return (
+        Api.objects.filter(team_id__in=actor.team_ids(Verb.API_VIEW))
+        .select_related("team")
+        .prefetch_related(
+            Prefetch("versions", versions, to_attr="all_versions"),
+            Prefetch("plans", Plan.objects.order_by("name"), to_attr="all_plans"),
+        )
+        .order_by("team__name", "name")
+    )
+
+
+def publishing_teams(actor: Actor) -> QuerySet[Team]:
+    """Teams in whose name `actor` may make APIs."""
+    return Team.objects.filter(pk__in=actor.team_ids(Verb.API_EDIT)).order_by("name")
+
+
+def publish_steps(version: ApiVersion) -> list[PublishStep]:
+    """What a version needs to be published, in the order in which it is done."""
+    upstream = version.upstream
+    return [
+        PublishStep("spec", version.spec_id is not None),
+        PublishStep("upstream", upstream is not None and upstream.bindings.exists()),
+        PublishStep("plan", version.api.plans.offered().exists()),
+        PublishStep("publish", version.state != ApiVersion.State.DRAFT),
+    ]
+
+
+def bound_environments(upstream: Upstream | None) -> list[Environment]:
+    """Every environment in order, with `binding`: the addresses of `upstream` there, or None."""
+    bindings = {} if upstream is None else {row.environment_id: row for row in upstream.bindings.all()}
+    environments = list(Environment.objects.all())
+    for environment in environments:
+        environment.binding = bindings.get(environment.pk)  # type: ignore[attr-defined]
+    return environments
+
+
+# ---- what a new document changes ----
+
+
+@dataclass(frozen=True, slots=True)
+class SpecChange:
+    """Operations of a new document against an older one: "METHOD /path", in the order of the documents."""
+
+    added: Sequence[str] = ()
+    removed: Sequence[str] = ()
+    changed: Sequence[str] = ()
+
+    @property
+    def nothing(self) -> bool:
+        """Whether both have the same operations, word for word."""
+        return not (self.added or self.removed or self.changed)
+
+
+def compare_documents(old: str, new: str) -> SpecChange:
+    """What `new` changes against `old`, both canonical JSON. An operation counts as changed when its text differs.
+
+    Shared schemas behind a `$ref` are not followed: what breaks callers is worked out elsewhere.
+    """
+    before, after = _operation_texts(old), _operation_texts(new)
+    return SpecChange(
+        [name for name in after if name not in before],
+        [name for name in before if name not in after],
+        [name for name in after if name in before and before[name] != after[name]],
+    )
+
+
+def _operation_texts(document: str) -> dict[str, str]:
+    """ "GET /orders" -> canonical text of the operation with what its path shares."""
+    found = {}
+    for path, item in json.loads(document).get("paths", {}).items():
+        shared = {key: value for key, value in item.items() if key not in METHODS}
+        for method in METHODS & item.keys():
+            found[f"{method.upper()} {path}"] = json.dumps([shared, item[method]], sort_keys=True)
+    return found

@@ -1,0 +1,24 @@
+"""Texts that publishers wrote, made safe to show: `{% load apitext %}`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+from django.utils.safestring import SafeString, mark_safe
+
+from apis.markdown import safe_html
+
+register = template.Library()
+
+
+@register.filter
+def markdown(text: str) -> SafeString:
+    """Markdown as HTML. The only way in which a text of a publisher becomes markup: apis.markdown sanitises it."""
+    return mark_safe(safe_html(text))  # noqa: S308  sanitised by nh3 inside
+
+
+@register.simple_tag
+def plan_limits(plan: Any) -> Any:
+    """The limits on offer of a plan that was read with `newest`."""
+    return plan.newest[0]

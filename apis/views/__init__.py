@@ -1,0 +1,1 @@
+"""Pages: the catalogue, the page of an API, and the publish area of a team."""

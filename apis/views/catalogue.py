@@ -1,0 +1,58 @@
+"""The catalogue: what can be found and asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.paginator import Page, Paginator
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
+
+from apis.forms import CatalogueForm
+from apis.models import Api
+from apis.queries import catalogue, catalogue_facets, with_offer
+from teams.access import OPEN, HtmxHttpRequest, htmx_partial, page
+
+PAGE_SIZE = 24
+VIEWS = ("cards", "table")
+
+
+@page(OPEN)
+def catalogue_page(request: HtmxHttpRequest) -> HttpResponseBase:
+    """Search, filters and what they find; htmx gets the results alone."""
+    form = CatalogueForm(request.GET)
+    filters = form.filters
+    found = _numbered(request, with_offer(catalogue(request.actor, filters)))
+    context = {
+        "form": form,
+        "filters": filters,
+        "page": found,
+        "facets": catalogue_facets(request.actor, filters),
+        "view": request.GET.get("view") if request.GET.get("view") in VIEWS else VIEWS[0],
+        **_links(request, form.tags),
+    }
+    template = "apis/catalogue_list.html" + ("#results" if htmx_partial(request) else "")
+    answer: HttpResponse = render(request, template, context)
+    return answer
+
+
+def _numbered(request: HtmxHttpRequest, apis: Any) -> Page[Api]:
+    """The page asked for, or the nearest one there is."""
+    return Paginator(apis, PAGE_SIZE).get_page(request.GET.get("page"))
+
+
+def _links(request: HtmxHttpRequest, tags: tuple[str, ...]) -> dict[str, Any]:
+    """Query strings that keep everything but one choice, for links that change that one."""
+    kept = request.GET.copy()
+    kept.pop("page", None)
+    without = {name: kept.copy() for name in ("view", "tag", "team")}
+    for name, query in without.items():
+        query.pop(name, None)
+    return {
+        "page_query": kept.urlencode(),
+        "view_query": without["view"].urlencode(),
+        "tag_query": without["tag"].urlencode(),
+        "team_query": without["team"].urlencode(),
+        "chosen_tags": tags,
+    }
