@@ -252,6 +252,14 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
     "AUTHENTICATION_WHITELIST": ["teams.access.authentication.BearerAuthentication"],
+    "ENUM_NAME_OVERRIDES": {
+        "ActorKindEnum": "audit.models.ActorKind",
+        "ApplicationStateEnum": "subscriptions.models.Application.State",
+        "AccessRequestKindEnum": "subscriptions.models.AccessRequest.Kind",
+        "AccessRequestStateEnum": "subscriptions.models.AccessRequest.State",
+        "SubscriptionStateEnum": "subscriptions.models.Subscription.State",
+        "CredentialStateEnum": "subscriptions.models.Credential.State",
+    },
 }
 
 # --- Work in the background: the broker is a bell, PostgreSQL holds the truth -----------------------
@@ -287,9 +295,21 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(STATE_DIR / "beat" / "schedule")
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep-gateways": {"task": "gateways.tasks.sweep", "schedule": 10.0, "options": {"expires": 10}},
     "seal-audit-events": {"task": "audit.tasks.seal", "schedule": 30.0, "options": {"expires": 30}},
-    "lapse-requests": {"task": "subscriptions.tasks.lapse_requests", "schedule": 300.0, "options": {"expires": 300}},
-    "end-subscriptions": {"task": "subscriptions.tasks.end_subscriptions", "schedule": 300.0, "options": {"expires": 300}},
-    "expire-credentials": {"task": "subscriptions.tasks.expire_credentials", "schedule": 15.0, "options": {"expires": 15}},
+    "lapse-requests": {
+        "task": "subscriptions.tasks.lapse_requests",
+        "schedule": 300.0,
+        "options": {"expires": 300},
+    },
+    "end-subscriptions": {
+        "task": "subscriptions.tasks.end_subscriptions",
+        "schedule": 300.0,
+        "options": {"expires": 300},
+    },
+    "expire-credentials": {
+        "task": "subscriptions.tasks.expire_credentials",
+        "schedule": 15.0,
+        "options": {"expires": 15},
+    },
     "lift-blocks": {"task": "subscriptions.tasks.lift_blocks", "schedule": 5.0, "options": {"expires": 5}},
     "keep-usage-partitions": {"task": "usage.tasks.keep_usage_partitions", "schedule": 3600.0},
 }

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Count, F, FloatField, Q, Sum
 from django.db.models.functions import Cast
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 
 from apis.models import Api, ApiShare, ApiVersion, Environment, Plan, PlanRevision, Visibility
+from audit.models import AuditEvent
 from subscriptions.models import AccessRequest, Application, Subscription
 from teams.models import Actor, Team, TeamRole, User, Verb
 from teams.permissions import PLATFORM_TABLE, TEAM_TABLE
@@ -78,9 +83,12 @@ def offers_of(version: ApiVersion) -> list[PlanRevision]:
     return sorted(newest, key=lambda offer: (calls_per_second(offer), offer.plan.name))
 
 
-def environments_of(plan: Plan) -> list[Environment]:
-    """Where `plan` is offered; a plan that names none is offered everywhere."""
-    return list(plan.environments.all()) or list(Environment.objects.all())
+def environments_of(plan: Plan, everywhere: Sequence[Environment] | None = None) -> Sequence[Environment]:
+    """Where `plan` is offered; a plan that names none is offered in `everywhere` (by default: all there are)."""
+    named = list(plan.environments.all())
+    if named or everywhere is None:
+        return named or list(Environment.objects.all())
+    return everywhere
 
 
 def is_offered_in(plan: Plan, environment: Environment) -> bool:
@@ -150,6 +158,12 @@ class Granted:
         """Calls per second, all subscriptions together."""
         return sum(share.rate for share in self.plans)
 
+    def rate_with(self, request: AccessRequest) -> float:
+        """Calls per second once `request` is granted; a change of plan gives back what it had."""
+        held = request.subscription if request.kind == AccessRequest.Kind.PLAN_CHANGE else None
+        given_back = calls_per_second(held.plan_revision) if held else 0.0
+        return self.rate + calls_per_second(request.plan_revision) - given_back
+
 
 def granted_so_far(version: ApiVersion, environment: Environment | None = None) -> Granted:
     """Subscriptions that are not closed, by plan, largest rate first; in all environments unless one is given."""
@@ -192,3 +206,107 @@ def with_context(requests: Any) -> Any:
         "plan_revision__plan__api__team",
         "subscription__plan_revision__plan",
     )
+
+
+def waiting_for(actor: Actor) -> Any:
+    """What `actor` may decide, the most urgent first: the order of the queue."""
+    return with_context(AccessRequest.objects.decidable_by(actor)).order_by("due_at", "pk")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a request stands in the queue of one decider; ids are public."""
+
+    number: int
+    total: int
+    previous: str
+    next: str
+
+
+def place_in_queue(request: AccessRequest, actor: Actor) -> Place | None:
+    """The place of a waiting request among those `actor` may decide; None when it is not one of them."""
+    ids = list(waiting_for(actor).values_list("public_id", flat=True))
+    if request.public_id not in ids:
+        return None
+    at = ids.index(request.public_id)
+    return Place(at + 1, len(ids), ids[at - 1] if at else "", ids[at + 1] if at + 1 < len(ids) else "")
+
+
+# ---- the asking side's view ----
+
+
+def pending_change(subscription: Subscription) -> AccessRequest | None:
+    """The request for another plan that waits."""
+    waiting = subscription.access_requests.filter(state=AccessRequest.State.PENDING)
+    return waiting.select_related("plan_revision__plan").first()
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryLine:
+    """One thing that was done, in words."""
+
+    words: str
+    who: str
+    at: datetime
+    note: str
+
+
+_DONE: dict[str, Any] = {
+    "subscription.opened": _lazy("Opened"),
+    "subscription.plan_changed": _lazy("Moved to another plan"),
+    "subscription.suspended": _lazy("Suspended"),
+    "subscription.resumed": _lazy("Resumed"),
+    "subscription.closed": _lazy("Closed"),
+    "credential.issued": _lazy("Key %(target)s created"),
+    "credential.revoked": _lazy("Key %(target)s revoked"),
+    "credential.expired": _lazy("Key %(target)s expired"),
+    "block.set": _lazy("Blocked: quota used up"),
+    "block.lifted": _lazy("Block lifted"),
+}
+
+
+def history_of(subscription: Subscription, *, most: int = 8) -> list[HistoryLine]:
+    """What was done to a subscription, its keys and blocks, newest first."""
+    keys = list(subscription.credentials.values_list("public_id", flat=True))
+    blocks = list(subscription.blocks.values_list("public_id", flat=True))
+    about = Q(target_kind="subscription", target_id=subscription.public_id)
+    about |= Q(target_kind="credential", target_id__in=keys) | Q(target_kind="block", target_id__in=blocks)
+    events = AuditEvent.objects.filter(about, name__in=_DONE).order_by("-id")[:most]
+    return [_line(event) for event in events]
+
+
+def _line(event: AuditEvent) -> HistoryLine:
+    words = str(_DONE[event.name]) % {"target": event.target_label}
+    return HistoryLine(words, event.actor_label, event.occurred_at, event.note)
+
+
+def steps_of(request: AccessRequest) -> list[dict[str, Any]]:
+    """The way of a request as steps for the page: asked, decided, open."""
+    return [_asked_step(request), _decision_step(request), _open_step(request)]
+
+
+def _asked_step(request: AccessRequest) -> dict[str, Any]:
+    label = _("Asked by %(who)s") % {"who": request.requested_by_label}
+    return {"label": label, "tone": "live", "at": request.created_at, "detail": ""}
+
+
+def _decision_step(request: AccessRequest) -> dict[str, Any]:
+    state = AccessRequest.State(request.state)
+    if request.is_waiting:
+        label = _("%(who)s decides") % {"who": who_decides(request.plan_revision.plan)}
+        return {"label": label, "tone": "push", "at": None, "due": request.due_at, "detail": ""}
+    label = _("%(state)s by %(who)s") % {"state": state.label, "who": request.decided_by_label}
+    return {"label": label, "tone": state.tone, "at": request.decided_at, "detail": request.decision_note}
+
+
+def _open_step(request: AccessRequest) -> dict[str, Any]:
+    open_now = request.state == AccessRequest.State.APPROVED
+    label = (
+        _("Subscription open") if request.kind == AccessRequest.Kind.SUBSCRIPTION else _("On the new plan")
+    )
+    return {
+        "label": label,
+        "tone": "live" if open_now else "off",
+        "at": request.decided_at if open_now else None,
+        "detail": "",
+    }

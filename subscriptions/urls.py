@@ -1,5 +1,42 @@
 """Routes of subscriptions."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
+from rest_framework.routers import SimpleRouter
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from subscriptions.rest.views import (
+    AccessRequestViewSet,
+    ApplicationViewSet,
+    CredentialViewSet,
+    SubscriptionViewSet,
+)
+from subscriptions.views import applications, approvals, credentials, requests, subscriptions
+
+router = SimpleRouter(trailing_slash=False)
+router.register("applications", ApplicationViewSet, "rest-application")
+router.register("access-requests", AccessRequestViewSet, "rest-access-request")
+router.register("subscriptions", SubscriptionViewSet, "rest-subscription")
+router.register("credentials", CredentialViewSet, "rest-credential")
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("applications/", applications.application_list, name="applications"),
+    path("applications/new/", applications.application_create, name="application-create"),
+    path("applications/<slug:public_id>/", applications.application_detail, name="application-detail"),
+    path("applications/<slug:public_id>/edit/", applications.application_change, name="application-change"),
+    path("applications/<slug:public_id>/archive/", applications.application_archive, name="application-archive"),
+    path("apis/<slug:team>/<slug:slug>/v<int:major>/request/", requests.access_request, name="request-access"),
+    path("requests/<slug:public_id>/", requests.request_detail, name="request-detail"),
+    path("requests/<slug:public_id>/withdraw/", requests.request_withdraw, name="request-withdraw"),
+    path("approvals/", approvals.approval_list, name="approvals"),
+    path("approvals/<slug:public_id>/", approvals.approval_detail, name="approval-detail"),
+    path("approvals/<slug:public_id>/approve/", approvals.approval_approve, name="approval-approve"),
+    path("approvals/<slug:public_id>/reject/", approvals.approval_reject, name="approval-reject"),
+    path("publish/<slug:team>/<slug:slug>/subscribers/", subscriptions.subscriber_list, name="subscribers"),
+    path("subscriptions/<slug:public_id>/", subscriptions.subscription_detail, name="subscription-detail"),
+    path("subscriptions/<slug:public_id>/plan/", subscriptions.subscription_plan, name="subscription-plan"),
+    path("subscriptions/<slug:public_id>/suspend/", subscriptions.subscription_suspend, name="subscription-suspend"),
+    path("subscriptions/<slug:public_id>/resume/", subscriptions.subscription_resume, name="subscription-resume"),
+    path("subscriptions/<slug:public_id>/close/", subscriptions.subscription_close, name="subscription-close"),
+    path("subscriptions/<slug:public_id>/keys/new/", credentials.credential_issue, name="credential-issue"),
+    path("credentials/<slug:public_id>/revoke/", credentials.credential_revoke, name="credential-revoke"),
+    path("api/v1/", include(router.urls)),
+]  # fmt: skip

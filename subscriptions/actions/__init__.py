@@ -14,7 +14,7 @@ from subscriptions.actions.decisions import (
     reject_request,
     withdraw_request,
 )
-from subscriptions.actions.requests import request_access, request_plan_change
+from subscriptions.actions.requests import request_access, request_access_for_new, request_plan_change
 from subscriptions.actions.subscriptions import (
     close_ended_subscriptions,
     close_subscription,
@@ -38,6 +38,7 @@ __all__ = [
     "lift_blocks",
     "reject_request",
     "request_access",
+    "request_access_for_new",
     "request_plan_change",
     "resume_subscription",
     "revoke_credential",

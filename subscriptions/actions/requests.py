@@ -12,13 +12,14 @@ from django.utils.translation import gettext as _
 from apis.models import ApiVersion, Environment, Plan, PlanRevision
 from audit.actions import record_event
 from audit.models import ActionRefused
+from subscriptions.actions.applications import create_application
 from subscriptions.actions.decisions import grant
 from subscriptions.actions.eligibility import require_grantable
 from subscriptions.actions.locks import lock_application, lock_subscription
 from subscriptions.actions.telling import tell_deciders
 from subscriptions.models import AccessRequest, Application, DecisionStep, Subscription
 from subscriptions.queries import limits_of, offer_of, who_decides
-from teams.models import SYSTEM, Actor, Verb
+from teams.models import SYSTEM, Actor, Team, Verb
 
 ANSWER_WITHIN_DAYS = 2
 """Working days until the answer is due."""
@@ -54,6 +55,25 @@ def request_access(
         reason=reason.strip(),
     )
     return _ask(request, actor=actor)
+
+
+@transaction.atomic
+def request_access_for_new(
+    team: Team,
+    name: str,
+    version: ApiVersion,
+    environment: Environment,
+    plan: Plan,
+    *,
+    actor: Actor,
+    reason: str,
+    accept_terms: bool = False,
+) -> AccessRequest:
+    """Register an application of `team` called `name` and ask for it: both, or neither. Errors: of both."""
+    application = create_application(team, name, actor=actor)
+    return request_access(
+        application, version, environment, plan, actor=actor, reason=reason, accept_terms=accept_terms
+    )
 
 
 @transaction.atomic

@@ -76,6 +76,11 @@ class Credential(Stateful, Record):
             )
         ]
 
+    @property
+    def is_usable(self) -> bool:
+        """Whether gateways should accept it."""
+        return self.state in (self.State.ACTIVE, self.State.ROTATING)
+
     def __str__(self) -> str:
         return f"{self.prefix}{self.key_id[:8]}…"
 

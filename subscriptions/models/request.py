@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from apis.models import ApiVersion, Environment, PlanRevision
@@ -16,6 +19,9 @@ from teams.models import Membership, ServiceAccount, Team, TeamRole, User, Verb
 
 if TYPE_CHECKING:
     from teams.models import Actor
+
+SOON = timedelta(hours=24)
+NONE_LEFT = timedelta(0)
 
 
 class AccessRequestQuerySet(RecordQuerySet["AccessRequest"]):
@@ -37,6 +43,14 @@ class AccessRequestQuerySet(RecordQuerySet["AccessRequest"]):
         if not actor.everywhere(Verb.REQUEST_DECIDE):
             pending = pending.filter(own_apis | self._of_groups(actor))
         return pending.exclude(asked_by_oneself(actor))
+
+    def received_by(self, actor: Actor) -> AccessRequestQuerySet:
+        """Requests that `actor` sees from the API's side: to own APIs, of own approver groups."""
+        if actor.everywhere(Verb.APPLICATION_VIEW):
+            return self
+        return self.filter(
+            Q(api_version__api__team_id__in=actor.team_ids(Verb.API_VIEW)) | self._of_groups(actor)
+        )
 
     @staticmethod
     def _of_groups(actor: Actor) -> Q:
@@ -87,6 +101,11 @@ class AccessRequest(Stateful, Record):
         REJECTED = "rejected", "fail", _("Rejected")
         WITHDRAWN = "withdrawn", "off", _("Withdrawn")
         LAPSED = "lapsed", "off", _("Lapsed")
+
+    class Urgency(TonedChoices):
+        LATE = "late", "fail", _("Overdue")
+        SOON = "soon", "hold", _("Due soon")
+        EASY = "easy", "off", _("In time")
 
     moves: ClassVar = {
         State.PENDING: frozenset({State.APPROVED, State.REJECTED, State.WITHDRAWN, State.LAPSED}),
@@ -145,6 +164,34 @@ class AccessRequest(Stateful, Record):
 
     def __str__(self) -> str:
         return f"{self.application} asks for {self.api_version} on {self.plan_revision.plan}"
+
+    @property
+    def sentence(self) -> str:
+        """What is asked, as a title."""
+        words = {
+            "application": self.application,
+            "version": self.api_version,
+            "plan": self.plan_revision.plan,
+        }
+        if self.kind == self.Kind.PLAN_CHANGE:
+            return gettext("%(application)s asks to move %(version)s to %(plan)s") % words
+        return gettext("%(application)s asks for %(version)s on %(plan)s") % words
+
+    @property
+    def urgency(self) -> str:
+        """How near the answer is due, while the request waits."""
+        left = self.due_at - timezone.now() if self.due_at else SOON
+        return (
+            self.Urgency.LATE
+            if left <= NONE_LEFT
+            else self.Urgency.SOON
+            if left < SOON
+            else self.Urgency.EASY
+        )
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.state == self.State.PENDING
 
     @property
     def audit_team_id(self) -> str:

@@ -1,0 +1,224 @@
+"""Applications, requests for access, subscriptions and their keys over REST."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from django.views.decorators.debug import sensitive_variables
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+
+from apis.models import ApiVersion, Environment, Plan
+from subscriptions import actions
+from subscriptions.models import AccessRequest, Application, Credential, Subscription
+from subscriptions.queries import with_context
+from subscriptions.rest import serializers as shapes
+from subscriptions.rest.filters import AccessRequestFilter, ApplicationFilter, SubscriptionFilter
+from teams.access import SIGNED_IN, ResourceViewSet
+from teams.access.rest import etag
+from teams.models import Team, Verb
+
+
+def read(request: Request, shape: type[BaseSerializer[Any]]) -> dict[str, Any]:
+    """The body as values of `shape`. Raises ValidationError."""
+    serializer = shape(data=request.data)
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)
+
+
+class ApplicationViewSet(ResourceViewSet[Application]):
+    model = Application
+    queryset = Application.objects.none()
+    serializer_class = shapes.ApplicationOut
+    filterset_class = ApplicationFilter
+    rules = {
+        "list": Verb.APPLICATION_VIEW,
+        "retrieve": Verb.APPLICATION_VIEW,
+        "create": Verb.APPLICATION_EDIT,
+        "partial_update": Verb.APPLICATION_EDIT,
+        "archive": Verb.APPLICATION_EDIT,
+    }
+
+    def get_queryset(self) -> QuerySet[Application]:
+        return super().get_queryset().select_related("team")
+
+    @extend_schema(request=shapes.ApplicationIn, responses={201: shapes.ApplicationOut})
+    def create(self, request: Request) -> Response:
+        """Register an application of a team."""
+        values = read(request, shapes.ApplicationIn)
+        team = get_object_or_404(Team.objects.visible_to(self.actor), slug=values.pop("team"))
+        return self.answer(actions.create_application(team, actor=self.actor, **values), status=201)
+
+    @extend_schema(request=shapes.ApplicationChange, responses=shapes.ApplicationOut)
+    def partial_update(self, request: Request, public_id: str) -> Response:
+        """Change the name or the description."""
+        application = self.get_object()
+        present = {"name": application.name, "description": application.description}
+        values = present | read(request, shapes.ApplicationChange)
+        return self.answer(actions.change_application(application, actor=self.actor, **values))
+
+    @extend_schema(request=shapes.OptionalReasonIn, responses=shapes.ApplicationOut)
+    @action(detail=True, methods=["post"])
+    def archive(self, request: Request, public_id: str) -> Response:
+        """End it: open requests lapse, subscriptions close, keys are revoked."""
+        values = read(request, shapes.OptionalReasonIn)
+        return self.answer(actions.archive_application(self.get_object(), actor=self.actor, **values))
+
+
+class AccessRequestViewSet(ResourceViewSet[AccessRequest]):
+    model = AccessRequest
+    queryset = AccessRequest.objects.none()
+    serializer_class = shapes.AccessRequestOut
+    filterset_class = AccessRequestFilter
+    rules = {
+        "list": SIGNED_IN,
+        "retrieve": SIGNED_IN,
+        "create": Verb.APPLICATION_EDIT,
+        "withdraw": Verb.APPLICATION_EDIT,
+        "approve": SIGNED_IN,
+        "reject": SIGNED_IN,
+    }
+
+    def get_queryset(self) -> QuerySet[AccessRequest]:
+        found: QuerySet[AccessRequest] = with_context(super().get_queryset())
+        return found
+
+    @extend_schema(request=shapes.AccessRequestIn, responses={201: shapes.AccessRequestOut})
+    def create(self, request: Request) -> Response:
+        """Ask for a subscription. A plan that grants by itself answers with an approved request."""
+        values = read(request, shapes.AccessRequestIn)
+        team, _slash, slug = values["api"].partition("/")
+        mine = Application.objects.visible_to(self.actor)
+        versions = ApiVersion.objects.visible_to(self.actor).filter(api__team__slug=team, api__slug=slug)
+        version = get_object_or_404(versions.select_related("api__team"), major=values["version"])
+        plans = Plan.objects.visible_to(self.actor).filter(api=version.api)
+        asked = actions.request_access(
+            get_object_or_404(mine, public_id=values["application"]),
+            version,
+            get_object_or_404(Environment, slug=values["environment"]),
+            get_object_or_404(plans, slug=values["plan"]),
+            actor=self.actor,
+            reason=values["reason"],
+            accept_terms=values["accept_terms"],
+        )
+        return self.answer(asked, status=201)
+
+    @extend_schema(request=shapes.ApproveIn, responses=shapes.AccessRequestOut)
+    @action(detail=True, methods=["post"])
+    def approve(self, request: Request, public_id: str) -> Response:
+        """Grant it. For those who may decide it, never for the one who asked."""
+        values = read(request, shapes.ApproveIn)
+        actions.approve_request(self.get_object(), actor=self.actor, **values)
+        return self.answer(self.get_queryset().get(public_id=public_id))
+
+    @extend_schema(request=shapes.RejectIn, responses=shapes.AccessRequestOut)
+    @action(detail=True, methods=["post"])
+    def reject(self, request: Request, public_id: str) -> Response:
+        """Turn it down, with the reason."""
+        values = read(request, shapes.RejectIn)
+        return self.answer(actions.reject_request(self.get_object(), actor=self.actor, **values))
+
+    @extend_schema(request=None, responses=shapes.AccessRequestOut)
+    @action(detail=True, methods=["post"])
+    def withdraw(self, request: Request, public_id: str) -> Response:
+        """Take it back."""
+        return self.answer(actions.withdraw_request(self.get_object(), actor=self.actor))
+
+
+class SubscriptionViewSet(ResourceViewSet[Subscription]):
+    model = Subscription
+    queryset = Subscription.objects.none()
+    serializer_class = shapes.SubscriptionOut
+    filterset_class = SubscriptionFilter
+    rules = {
+        "list": SIGNED_IN,
+        "retrieve": SIGNED_IN,
+        "suspend": Verb.SUBSCRIPTION_SUSPEND,
+        "resume": Verb.SUBSCRIPTION_SUSPEND,
+        "close": SIGNED_IN,
+        "plan_change": Verb.APPLICATION_EDIT,
+        "credentials": SIGNED_IN,
+        "issue": Verb.CREDENTIAL_MANAGE,
+    }
+
+    def get_queryset(self) -> QuerySet[Subscription]:
+        found = super().get_queryset().prefetch_related("blocks")
+        return found.select_related(
+            "application__team", "api_version__api__team", "environment", "plan_revision__plan"
+        )
+
+    @extend_schema(request=shapes.ReasonIn, responses=shapes.SubscriptionOut)
+    @action(detail=True, methods=["post"])
+    def suspend(self, request: Request, public_id: str) -> Response:
+        """Stop calls for a while; keys stay."""
+        values = read(request, shapes.ReasonIn)
+        return self.answer(actions.suspend_subscription(self.get_object(), actor=self.actor, **values))
+
+    @extend_schema(request=None, responses=shapes.SubscriptionOut)
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, public_id: str) -> Response:
+        """Let it call again."""
+        return self.answer(actions.resume_subscription(self.get_object(), actor=self.actor))
+
+    @extend_schema(request=shapes.ReasonIn, responses=shapes.SubscriptionOut)
+    @action(detail=True, methods=["post"])
+    def close(self, request: Request, public_id: str) -> Response:
+        """End it for good; its keys are revoked."""
+        values = read(request, shapes.ReasonIn)
+        return self.answer(actions.close_subscription(self.get_object(), actor=self.actor, **values))
+
+    @extend_schema(request=shapes.PlanChangeIn, responses={201: shapes.AccessRequestOut})
+    @action(detail=True, methods=["post"], url_path="plan-change")
+    def plan_change(self, request: Request, public_id: str) -> Response:
+        """Ask for another plan: makes an access request."""
+        values, subscription = read(request, shapes.PlanChangeIn), self.get_object()
+        plans = Plan.objects.visible_to(self.actor).filter(api=subscription.api_version.api_id)
+        asked = actions.request_plan_change(
+            subscription, get_object_or_404(plans, slug=values.pop("plan")), actor=self.actor, **values
+        )
+        shown = shapes.AccessRequestOut(asked, context=self.get_serializer_context())
+        return Response(shown.data, status=201, headers={"ETag": etag(asked)})
+
+    @extend_schema(responses=shapes.CredentialOut(many=True), filters=False)
+    @action(detail=True, methods=["get"], filterset_class=None)
+    def credentials(self, request: Request, public_id: str) -> Response:
+        """Its keys, by their public part."""
+        keys = self.get_object().credentials.select_related("subscription").order_by("-id")
+        page = self.paginate_queryset(keys)
+        return self.get_paginated_response(shapes.CredentialOut(page, many=True).data)
+
+    @extend_schema(request=shapes.CredentialIn, responses={201: shapes.CredentialIssuedOut})
+    @credentials.mapping.post
+    @sensitive_variables()
+    def issue(self, request: Request, public_id: str) -> Response:
+        """Issue a key. Its value is in this answer and never again."""
+        values = read(request, shapes.CredentialIn)
+        credential, key = actions.issue_credential(self.get_object(), actor=self.actor, **values)
+        shown = shapes.CredentialIssuedOut(credential, context={"key": key})
+        headers = {"ETag": etag(credential), "Cache-Control": "no-store"}
+        return Response(shown.data, status=201, headers=headers)
+
+
+class CredentialViewSet(ResourceViewSet[Credential]):
+    model = Credential
+    queryset = Credential.objects.none()
+    serializer_class = shapes.CredentialOut
+    rules = {"retrieve": SIGNED_IN, "revoke": Verb.CREDENTIAL_MANAGE}
+
+    # A key is listed under its subscription only.
+    list = None  # type: ignore[assignment]
+
+    def get_queryset(self) -> QuerySet[Credential]:
+        return super().get_queryset().select_related("subscription")
+
+    @extend_schema(request=shapes.OptionalReasonIn, responses=shapes.CredentialOut)
+    @action(detail=True, methods=["post"])
+    def revoke(self, request: Request, public_id: str) -> Response:
+        """Take it back for good. Gateways refuse it once their proof says removed."""
+        values = read(request, shapes.OptionalReasonIn)
+        return self.answer(actions.revoke_credential(self.get_object(), actor=self.actor, **values))
