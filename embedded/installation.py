@@ -1,0 +1,174 @@
+"""One installation: its paths, ports, secrets and servers, and the environment that its parts are given."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import quote, urlsplit
+
+from embedded.keyring import Keyring
+from embedded.layout import ROOT, Layout
+from embedded.ports import Port, read_ports
+from embedded.postgres import APP, OWNER, Postgres, make_postgres
+from embedded.redis_server import Redis
+
+PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "LOG_LEVEL", "VIRTUAL_ENV")
+"""What a part that needs no secrets of the portal gets of our own environment."""
+
+DATABASE_NAMES = {"DATABASE_URL", "DATABASE_URL_FILE"}
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """`given` is the environment that we were started with; it wins over everything chosen here.
+
+    `postgres`, `redis` are None and `runs_agent` is False where an external one is used.
+    """
+
+    layout: Layout
+    given: Mapping[str, str]
+    ports: Mapping[str, Port]
+    keyring: Keyring
+    postgres: Postgres | None
+    redis: Redis | None
+
+    @property
+    def runs_agent(self) -> bool:
+        return not self.given.get("GATEHOUSE_AGENT_URL")
+
+    @property
+    def seeds_demo(self) -> bool:
+        return self.given.get("GATEHOUSE_DEMO", "1").strip().lower() not in {"0", "false", "no", "off"}
+
+    @property
+    def bind(self) -> str:
+        """The address on which the portal listens."""
+        return self.given.get("PORTAL_BIND") or "127.0.0.1"
+
+    @property
+    def portal_url(self) -> str:
+        """Where browsers find the portal."""
+        return (self.given.get("PORTAL_URL") or f"http://localhost:{self.port('PORTAL_PORT')}").rstrip("/")
+
+    @property
+    def inner_portal_url(self) -> str:
+        """Where the parts of this machine find the portal."""
+        host = "127.0.0.1" if self.bind in {"0.0.0.0", "::"} else self.bind  # noqa: S104  compared, not bound
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port('PORTAL_PORT')}"
+
+    @property
+    def agent_url(self) -> str:
+        return self.given.get("GATEHOUSE_AGENT_URL") or f"http://127.0.0.1:{self.port('AGENT_PORT')}"
+
+    def port(self, setting: str) -> int:
+        return self.ports[setting].number
+
+    def ports_in_use(self) -> list[Port]:
+        """The ports that this run will listen on."""
+        gateway = {"GATEWAY_PORT", "GATEWAY_SANDBOX_PORT", "AGENT_PORT", "ENVOY_ADMIN_PORT"}
+        return [port for port in self.ports.values() if self.runs_agent or port.setting not in gateway]
+
+    def portal_environment(self) -> dict[str, str]:
+        """For web, worker, beat and management commands."""
+        mail = f"filemail://{quote(str(self.layout.state / 'mail'))}"
+        chosen = {
+            **{name: self.keyring[name] for name in ("SECRET_KEY", "GATEHOUSE_MASTER_KEYS")},
+            **{name: self.keyring[name] for name in ("GATEHOUSE_AGENT_TOKEN", "GATEHOUSE_DEMO_PASSWORD")},
+            **self._servers(),
+            **{name: str(port.number) for name, port in self.ports.items()},
+            "PORTAL_URL": self.portal_url,
+            "ALLOWED_HOSTS": ",".join(self._hosts()),
+            "EMAIL_URL": mail,
+            "GATEHOUSE_AGENT_URL": self.agent_url,
+            "GATEHOUSE_EMBEDDED": "1",
+            "DJANGO_SETTINGS_MODULE": "portal.settings",
+            "PYTHONUNBUFFERED": "1",
+        }
+        return {**chosen, **{name: value for name, value in self.given.items() if value}, **self._fixed()}
+
+    def owner_environment(self) -> dict[str, str]:
+        """For `migrate`: as the role that owns the tables."""
+        environment = self.portal_environment()
+        for form in ("", "_FILE"):
+            if owner := environment.get(f"DATABASE_OWNER_URL{form}"):
+                others = {name: v for name, v in environment.items() if name not in DATABASE_NAMES}
+                return {**others, f"DATABASE_URL{form}": owner}
+        return environment
+
+    def plain_environment(self) -> dict[str, str]:
+        """For parts that must not see the portal's secrets."""
+        passed = {name: self.given[name] for name in PASSED_ON if name in self.given}
+        return {**passed, "PYTHONUNBUFFERED": "1"}
+
+    def agent_environment(self) -> dict[str, str]:
+        """For the agent: its own settings, the gateway's token, and nothing of the portal's."""
+        own = {
+            name: value
+            for name, value in self.given.items()
+            if name.startswith(("GATEHOUSE_AGENT_", "GATEHOUSE_ENVOY"))
+        }
+        return {
+            **self.plain_environment(),
+            "GATEHOUSE_AGENT_LISTEN": f"127.0.0.1:{self.port('AGENT_PORT')}",
+            "GATEHOUSE_AGENT_TOKEN": self.keyring["GATEHOUSE_AGENT_TOKEN"],
+            "GATEHOUSE_AGENT_STATE": str(self.layout.state / "agent"),
+            "GATEHOUSE_AGENT_URL": self.agent_url,
+            "GATEHOUSE_ENVOY_ADMIN": f"127.0.0.1:{self.port('ENVOY_ADMIN_PORT')}",
+            "GATEHOUSE_PORTAL_URL": self.inner_portal_url,
+            "GATEHOUSE_NODE_NAME": self.given.get("GATEHOUSE_NODE_NAME") or "local",
+            "GATEHOUSE_ENVOY_CONCURRENCY": "1",
+            **own,
+        }
+
+    def _fixed(self) -> dict[str, str]:
+        """What a relative path in our own environment would get wrong in another working directory."""
+        return {"GATEHOUSE_STATE": str(self.layout.state)}
+
+    def _servers(self) -> dict[str, str]:
+        found = {}
+        if self.postgres:
+            found["DATABASE_URL"] = self.postgres.url(APP)
+            found["DATABASE_OWNER_URL"] = self.postgres.url(OWNER)
+        if self.redis:
+            found["REDIS_URL"] = self.redis.url
+        return found
+
+    def _hosts(self) -> list[str]:
+        names = ["localhost", "127.0.0.1", "[::1]", urlsplit(self.portal_url).hostname or ""]
+        names.append(urlsplit(self.inner_portal_url).hostname or "")
+        return sorted({name for name in names if name})
+
+
+def make_installation(layout: Layout, given: Mapping[str, str], *, fast: bool = False) -> Installation:
+    """The installation of `layout`. `fast` (for tests) makes servers that lose data in a crash."""
+    keyring = Keyring(layout.secrets, given)
+    return Installation(
+        layout=layout,
+        given=given,
+        ports=read_ports(given),
+        keyring=keyring,
+        postgres=None if _is_set(given, "DATABASE_URL") else make_postgres(layout, keyring, fast=fast),
+        redis=None if _is_set(given, "REDIS_URL") else Redis(layout, fast=fast),
+    )
+
+
+def _is_set(given: Mapping[str, str], name: str) -> bool:
+    return bool(given.get(name) or given.get(f"{name}_FILE"))
+
+
+def python(*arguments: str) -> list[str]:
+    """A command of this very interpreter."""
+    return [sys.executable, *arguments]
+
+
+def manage(*arguments: str) -> list[str]:
+    """A management command of the portal."""
+    return python(str(ROOT / "manage.py"), *arguments)
+
+
+def environment_of_this_process() -> dict[str, str]:
+    """Our environment without what would change every Python that we start."""
+    without = {"PYTHONHOME", "PYTHONSTARTUP", "DJANGO_SETTINGS_MODULE"}
+    return {name: value for name, value in os.environ.items() if name not in without}

@@ -1,0 +1,125 @@
+"""The parts of a running Gatehouse: how each is started, and how it is asked whether it is ready."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from embedded.installation import Installation, python
+from embedded.layout import ROOT
+from embedded.postgres import ADMIN
+from embedded.probes import (
+    Probe,
+    connects,
+    database_answers,
+    file_is_new,
+    http_answers,
+    log_says,
+    redis_answers,
+)
+from embedded.process import Launch
+from embedded.supervisor import Part
+
+WORKER_READY_S = 20.0
+"""After this long the worker is asked even if its log does not say that it is ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Makes the parts of `installation`. `lock` is a descriptor that each of them keeps open."""
+
+    installation: Installation
+    lock: int
+
+    def postgres(self) -> Part:
+        server = self.installation.postgres
+        assert server is not None  # noqa: S101  asked for only when there is one
+        return Part(
+            name="PostgreSQL",
+            launch=lambda: replace(server.launch(), keep=(self.lock,)),
+            probe=lambda: database_answers(server.url(ADMIN, "postgres")),
+            # "Fast": the usual signal would wait until every connection is closed.
+            stop_signal=signal.SIGINT,
+            grace=20.0,
+        )
+
+    def redis(self) -> Part:
+        server = self.installation.redis
+        assert server is not None  # noqa: S101  asked for only when there is one
+        return Part(
+            name="Redis",
+            launch=lambda: replace(server.launch(), keep=(self.lock,)),
+            probe=lambda: redis_answers(server.socket),
+        )
+
+    def sample(self, service: str) -> Part:
+        """`service` is orders or weather."""
+        port = self.installation.port(f"SAMPLE_{service.upper()}_PORT")
+        return self._part(
+            f"sample {service}",
+            python("-m", "embedded.samples", service, "--port", str(port)),
+            self.installation.plain_environment(),
+            lambda: http_answers(f"http://127.0.0.1:{port}/healthz"),
+        )
+
+    def web(self) -> Part:
+        one = self.installation
+        bind = f"[{one.bind}]" if ":" in one.bind else one.bind
+        command = python("-m", "gunicorn", "portal.wsgi", "--bind", f"{bind}:{one.port('PORTAL_PORT')}")
+        command += ["--worker-class", "gthread", "--workers", "2", "--threads", "8", "--no-control-socket"]
+        return self._part(
+            "web",
+            [*command, "--timeout", "60", "--graceful-timeout", "8", "--log-level", "warning"],
+            one.portal_environment(),
+            lambda: http_answers(f"{one.inner_portal_url}/healthz"),
+        )
+
+    def worker(self) -> Part:
+        name = f"worker@{self.installation.layout.mark}"
+        command = python("-m", "celery", "-A", "portal", "worker", "--hostname", name, "--concurrency", "2")
+        command += ["--queues", "push,ingest,mail,default", "--without-gossip", "--without-mingle"]
+        part = self._part("worker", command, self.installation.portal_environment(), self._worker_says_ready)
+        ping = python(
+            "-m", "celery", "-A", "portal", "inspect", "ping", "--destination", name, "--timeout", "5"
+        )
+        check = replace(part.launch(), command=ping, log=self.installation.layout.log("worker-ping"))
+        # SIGQUIT: when we were killed nobody waits for a task that is under way; it is delivered again.
+        return replace(
+            part, check=lambda: check, launch=lambda: replace(part.launch(), death_signal=signal.SIGQUIT)
+        )
+
+    def beat(self) -> Part:
+        schedule = self.installation.layout.state / "beat"
+        return self._part(
+            "beat",
+            python("-m", "celery", "-A", "portal", "beat", "--pidfile", ""),
+            self.installation.portal_environment(),
+            lambda: file_is_new(schedule, "schedule*"),
+        )
+
+    def agent(self) -> Part:
+        part = self._part(
+            "agent with Envoy",
+            python("-m", "gateways.agent"),
+            self.installation.agent_environment(),
+            lambda: http_answers(f"{self.installation.agent_url}/healthz"),
+        )
+        # It drains Envoy first, then ships what the log still holds.
+        return replace(part, grace=25.0)
+
+    def gateway_listens(self, setting: str) -> bool:
+        """Whether Envoy already serves the environment whose port is `setting`."""
+        return connects(self.installation.port(setting))
+
+    def _worker_says_ready(self) -> Probe:
+        return log_says(self.installation.layout.log("worker"), " ready.", at_latest=WORKER_READY_S)
+
+    def _part(
+        self, name: str, command: list[str], environment: Mapping[str, str], probe: Callable[[], Probe]
+    ) -> Part:
+        log = self.installation.layout.log(
+            name.split()[0] if name.startswith("agent") else name.replace(" ", "-")
+        )
+        launch = Launch(command=command, environment=environment, log=log, directory=ROOT, keep=(self.lock,))
+        return Part(name=name, launch=lambda: launch, probe=probe)

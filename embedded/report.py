@@ -1,0 +1,87 @@
+"""The one table of a running system, and who can sign in."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+from embedded.console import Console, Row
+from embedded.installation import Installation
+from embedded.parts import Parts
+from embedded.steps import sign_ins_file
+
+GATEWAY_WAIT_S = 15.0
+"""How long the first push to the gateway is waited for, before the table says that it is still to come."""
+
+
+async def show(console: Console, installation: Installation, parts: Parts) -> None:
+    """Print where everything is."""
+    if installation.runs_agent:
+        console.working("waiting for the gateway's first configuration")
+        await _first_push(parts)
+        console.working("")
+    console.table([*_portal(installation), *_gateway(installation, parts), *_servers(installation)])
+    _show_sign_ins(console, installation)
+    console.say()
+    console.say("Running. Ctrl-C stops everything; the data stays.", tone="strong")
+
+
+async def _first_push(parts: Parts) -> None:
+    deadline = time.monotonic() + GATEWAY_WAIT_S
+    while not parts.gateway_listens("GATEWAY_PORT") and time.monotonic() < deadline:
+        await asyncio.sleep(0.25)
+
+
+def _portal(one: Installation) -> list[Row]:
+    return [
+        Row("portal", one.portal_url, "ready"),
+        Row("REST API", f"{one.portal_url}/api/v1/docs/", "ready"),
+        Row("worker, beat", "-", "ready"),
+    ]
+
+
+def _gateway(one: Installation, parts: Parts) -> list[Row]:
+    if not one.runs_agent:
+        return [Row("agent", one.agent_url, "external")]
+    rows = []
+    for environment, setting in (("production", "GATEWAY_PORT"), ("sandbox", "GATEWAY_SANDBOX_PORT")):
+        serves = parts.gateway_listens(setting)
+        state, tone = ("ready", "good") if serves else ("opens with the first publication", "note")
+        rows.append(Row(f"gateway, {environment}", f"http://localhost:{one.port(setting)}", state, tone))
+    admin = f"http://127.0.0.1:{one.port('ENVOY_ADMIN_PORT')}"
+    return [*rows, Row("agent", one.agent_url, "ready"), Row("Envoy's admin port", admin, "ready")]
+
+
+def _servers(one: Installation) -> list[Row]:
+    samples = [
+        Row(f"sample {name}", f"http://127.0.0.1:{one.port(f'SAMPLE_{name.upper()}_PORT')}", "ready")
+        for name in ("orders", "weather")
+    ]
+    database = _shown(one.postgres.socket_directory if one.postgres else None, "DATABASE_URL")
+    broker = _shown(one.redis.socket if one.redis else None, "REDIS_URL")
+    mail = Row(
+        "mail", "EMAIL_URL" if one.given.get("EMAIL_URL") else _near(one.layout.state / "mail"), "files"
+    )
+    if one.given.get("EMAIL_URL"):
+        mail = Row("mail", "EMAIL_URL", "external")
+    logs = Row("logs", _near(one.layout.logs), "files")
+    return [*samples, Row("PostgreSQL", *database), Row("Redis", *broker), mail, logs]
+
+
+def _shown(path: Path | None, setting: str) -> tuple[str, str]:
+    return (str(path), "ready") if path else (setting, "external")
+
+
+def _near(path: Path) -> str:
+    """`path` as seen from the working directory where that is shorter."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+def _show_sign_ins(console: Console, one: Installation) -> None:
+    said = sign_ins_file(one)
+    lines = said.read_text(encoding="utf-8").splitlines() if said.exists() else []
+    if lines:
+        password = one.keyring["GATEHOUSE_DEMO_PASSWORD"]
+        console.block(f"Demo sign-ins, all with the password {password}", lines)

@@ -1,0 +1,74 @@
+"""What is done between the starts: migrate, collect static files, seed the demo once."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from pathlib import Path
+
+from embedded.installation import Installation, manage
+from embedded.keyring import write_private
+from embedded.layout import ROOT
+from embedded.process import Launch
+from embedded.supervisor import Supervisor
+
+STATIC_SOURCES = (ROOT / "static", ROOT / "requirements" / "run.txt")
+"""When one of these changes, the static files are collected again."""
+
+
+def sign_ins_file(installation: Installation) -> Path:
+    """What `seed_demo` printed: the demo's sign-ins, shown at each start."""
+    return installation.layout.state / "demo-sign-ins"
+
+
+async def prepare_portal(supervisor: Supervisor, installation: Installation) -> None:
+    """Bring the database to the newest form and the static files into place. Raises CannotRun."""
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(
+            supervisor.run("migrate", _command(installation, "migrate", "--noinput", owner=True))
+        )
+        tasks.create_task(collect_static(supervisor, installation))
+
+
+async def collect_static(supervisor: Supervisor, installation: Installation) -> None:
+    """Copy, compress and name the static files by their content, when any of them changed."""
+    stamp, now = installation.layout.stamp("static"), fingerprint(*STATIC_SOURCES)
+    collected = installation.layout.state / "static" / "staticfiles.json"
+    if collected.exists() and stamp.exists() and stamp.read_text(encoding="utf-8") == now:
+        return
+    await supervisor.run("static files", _command(installation, "collectstatic", "--noinput", "--clear"))
+    stamp.write_text(now, encoding="utf-8")
+
+
+async def seed_demo(supervisor: Supervisor, installation: Installation) -> None:
+    """Seed the demo unless it was seeded before in this state directory, or is not wanted."""
+    stamp = installation.layout.stamp("demo")
+    if stamp.exists() or not installation.seeds_demo:
+        return
+    said = sign_ins_file(installation)
+    write_private(said, "")
+    await supervisor.run("demo", _command(installation, "seed_demo", output=said))
+    stamp.touch()
+
+
+def fingerprint(*paths: Path) -> str:
+    """Changes when a file below one of `paths` is added, removed or written."""
+    digest = hashlib.sha256()
+    for path in paths:
+        for file in sorted([path, *path.rglob("*")] if path.is_dir() else [path]):
+            found = file.stat()
+            if not file.is_dir():
+                digest.update(f"{file}\0{found.st_size}\0{found.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
+
+
+def _command(
+    installation: Installation, *arguments: str, owner: bool = False, output: Path | None = None
+) -> Launch:
+    return Launch(
+        command=manage(*arguments),
+        environment=installation.owner_environment() if owner else installation.portal_environment(),
+        log=installation.layout.log(arguments[0].replace("_", "-")),
+        directory=ROOT,
+        output=output,
+    )
