@@ -1,5 +1,10 @@
 """Routes of gateways."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from gateways.views import agent
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("agent/v1/heartbeat", agent.heartbeat, name="agent-heartbeat"),
+    path("agent/v1/config", agent.config, name="agent-config"),
+]
