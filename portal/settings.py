@@ -254,6 +254,7 @@ SPECTACULAR_SETTINGS = {
     "AUTHENTICATION_WHITELIST": ["teams.access.authentication.BearerAuthentication"],
     "ENUM_NAME_OVERRIDES": {
         "ActorKindEnum": "audit.models.ActorKind",
+        "UpstreamKindEnum": "apis.models.Upstream.Kind",
         "ApplicationStateEnum": "subscriptions.models.Application.State",
         "AccessRequestKindEnum": "subscriptions.models.AccessRequest.Kind",
         "AccessRequestStateEnum": "subscriptions.models.AccessRequest.State",
