@@ -51,9 +51,16 @@ def record_event(
     return event
 
 
+SEALED_COLUMNS = (
+    "id", "public_id", "occurred_at", "name", "team_id", "actor_kind", "actor_id", "actor_label", "target_kind",
+    "target_id", "target_label", "before", "after", "note", "request_id",
+)  # fmt: skip
+"""What seals made until now cover. A column added later must not change the text of an event sealed before."""
+
+
 def canonical_text(event: AuditEvent) -> str:
-    """The text of `event` that its seal covers: every column, as sorted JSON."""
-    fields = {field.attname: getattr(event, field.attname) for field in event._meta.concrete_fields}
+    """The text of `event` that its seal covers, as sorted JSON."""
+    fields = {column: getattr(event, column) for column in SEALED_COLUMNS}
     return json.dumps(fields, sort_keys=True, default=str, ensure_ascii=False)
 
 

@@ -99,7 +99,7 @@ def problem(error: Exception, context: dict[str, Any]) -> Response | None:
     if isinstance(error, ValidationError):
         return answer(422, "invalid", "Some values are not valid.", errors=_fields(_messages(error)))
     if isinstance(error, ActionRefused):
-        return answer(error.status, error.code, error.message)
+        return answer(error.status, error.code, error.message, **error.details)
     if isinstance(error, RequestDataTooBig):
         most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE // 2**20
         return answer(413, "too_large", f"The body is too large. Send at most {most} MB.")

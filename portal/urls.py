@@ -5,7 +5,7 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 
-from portal import style, views
+from portal import rest_docs, style, views
 
 urlpatterns = [
     path("", views.home, name="home"),
@@ -13,6 +13,7 @@ urlpatterns = [
     path("accounts/", include("allauth.urls")),
     path("admin/", admin.site.urls),
     path("api/v1/schema/", SpectacularAPIView.as_view(), name="rest-schema"),
+    path("api/v1/docs/", rest_docs.rest_docs, name="rest-docs"),
     path("", include("teams.urls")),
     path("", include("apis.urls")),
     path("", include("subscriptions.urls")),

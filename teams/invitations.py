@@ -16,7 +16,9 @@ SECRET_LENGTH = 43
 def set_digest(invitation: Invitation) -> None:
     """Bind the invitation to the secret that its public id gives under the current key."""
     invitation.digest_key = current_key()
-    invitation.digest = keyed_digest(secret_of(invitation), purpose=DIGEST_PURPOSE, number=invitation.digest_key)
+    invitation.digest = keyed_digest(
+        secret_of(invitation), purpose=DIGEST_PURPOSE, number=invitation.digest_key
+    )
 
 
 def secret_of(invitation: Invitation) -> str:
@@ -29,6 +31,4 @@ def opens(invitation: Invitation, secret: str) -> bool:
     """Whether `secret` is the invitation's, compared in constant time by its stored digest."""
     if not secret.isascii() or len(secret) != SECRET_LENGTH:
         return False
-    return same(
-        invitation.digest, keyed_digest(secret, purpose=DIGEST_PURPOSE, number=invitation.digest_key)
-    )
+    return same(invitation.digest, keyed_digest(secret, purpose=DIGEST_PURPOSE, number=invitation.digest_key))

@@ -30,7 +30,11 @@ def mail_of_notice(notice: Notice) -> Mail:
         notice.user.email,
         one_line(notice.title),
         "notice",
-        {"notice": notice, "url": absolute(notice.path or reverse("notices")), "settings_url": absolute(reverse("profile"))},
+        {
+            "notice": notice,
+            "url": absolute(notice.path or reverse("notices")),
+            "settings_url": absolute(reverse("profile")),
+        },
     )
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from allauth.account.models import EmailAddress
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from audit.models import ActorKind
+from audit.models import ActorKind, AuditEvent
 from audit.sealing import current_key
-from teams.models import ANONYMOUS, Actor, ApiToken, Invitation, Notice, TeamRole, User, Verb
+from teams.models import ANONYMOUS, Actor, ApiToken, Invitation, Notice, Team, TeamRole, User, Verb
 from teams.tokens import token_id_of, token_matches
 
 
@@ -95,3 +95,18 @@ def open_invitations_of(user: User) -> QuerySet[Invitation]:
         state=Invitation.State.PENDING,
         expires_at__gt=timezone.now(),
     ).select_related("team", "invited_by")
+
+
+def visible_events(actor: Actor) -> QuerySet[AuditEvent]:
+    """The part of the audit trail that `actor` may read: all of it by platform role, else of the teams owned."""
+    events = AuditEvent.objects.all()
+    if actor.everywhere(Verb.AUDIT_VIEW):
+        return events
+    own = Team.objects.filter(pk__in=actor.team_ids(Verb.AUDIT_VIEW)).values_list("public_id", flat=True)
+    return events.filter(team_id__in=list(own))
+
+
+def team_id_called(name: str) -> str:
+    """The public id of the team with this short name or id; what was given when there is none (it finds nothing)."""
+    found = Team.objects.filter(Q(slug=name) | Q(public_id=name)).values_list("public_id", flat=True)
+    return found.first() or name

@@ -59,7 +59,9 @@ def _send(row: Notice | Invitation, mail: Mail) -> bool:
     try:
         _message(mail).send()
     except (smtplib.SMTPException, OSError) as error:
-        log.warning("mail_not_sent", row=row.public_id, attempts=row.mail_attempts, error=type(error).__name__)
+        log.warning(
+            "mail_not_sent", row=row.public_id, attempts=row.mail_attempts, error=type(error).__name__
+        )
         return False
     mark_mailed(row)
     return True

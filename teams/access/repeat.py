@@ -97,7 +97,11 @@ class RepeatableMixin(APIView):
         actor: Actor = getattr(request, "actor", ANONYMOUS)
         token_id = getattr(request.auth, "token_id", "")
         print_ = fingerprint_of(
-            request.method, request.get_full_path(), token_id, request.content_type, request._request.body.hex()
+            request.method,
+            request.get_full_path(),
+            token_id,
+            request.content_type,
+            request._request.body.hex(),
         )
         if not hold_key(actor.public_id, key):
             raise KeyInUse

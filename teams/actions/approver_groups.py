@@ -15,9 +15,7 @@ from teams.queries import colleagues_of
 
 
 @transaction.atomic
-def create_approver_group(
-    team: Team, *, actor: Actor, name: str, people: Iterable[User]
-) -> ApproverGroup:
+def create_approver_group(team: Team, *, actor: Actor, name: str, people: Iterable[User]) -> ApproverGroup:
     """A group of `team`. Its people are colleagues of the actor: members of a team that the actor is in."""
     _check(team, actor)
     group = ApproverGroup(team=team, name=name.strip())

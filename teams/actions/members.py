@@ -32,9 +32,7 @@ MAIL_TASK = "teams.tasks.send_invitation_mail"
 
 
 @transaction.atomic
-def invite_member(
-    team: Team, *, actor: Actor, email: str, role: str = TeamRole.DEVELOPER
-) -> Invitation:
+def invite_member(team: Team, *, actor: Actor, email: str, role: str = TeamRole.DEVELOPER) -> Invitation:
     """Ask the holder of `email` into the team; the link goes out by mail after commit.
 
     Raises ValidationError (no address, a member already, asked already), PermissionDenied (a role above the
@@ -72,7 +70,9 @@ def accept_invitation(invitation: Invitation, *, actor: Actor) -> Membership:
     invitation = Invitation.objects.select_for_update(of=("self",)).get(pk=invitation.pk)
     _check_open(invitation)
     _check_addressee(invitation, actor)
-    membership, made = Membership.objects.get_or_create(team=team, user=user, defaults={"role": invitation.role})
+    membership, made = Membership.objects.get_or_create(
+        team=team, user=user, defaults={"role": invitation.role}
+    )
     if not made:
         raise ActionRefused(_("You are in %(team)s already.") % {"team": team}, code="member_already")
     invitation.state, invitation.accepted_at = Invitation.State.ACCEPTED, timezone.now()
@@ -153,7 +153,9 @@ def _lock(team: Team) -> Team:
 def check_may_grant(team: Team, role: str, actor: Actor) -> None:
     """Raises PermissionDenied unless `actor` holds `role` or more in `team`, or administers the platform."""
     if role not in TeamRole:
-        raise ValidationError({"role": _("Choose one of: %(roles)s.") % {"roles": ", ".join(TeamRole.values)}})
+        raise ValidationError(
+            {"role": _("Choose one of: %(roles)s.") % {"roles": ", ".join(TeamRole.values)}}
+        )
     if not actor.everywhere(Verb.TEAM_MANAGE) and not may_grant(actor.roles.get(team.pk), role):
         raise PermissionDenied(_("Nobody grants more than they hold. Ask an owner of the team."))
 
@@ -227,4 +229,4 @@ def _check_not_last_owner(membership: Membership) -> None:
 
 def _tell(membership: Membership, name: str, title: str) -> None:
     words = {"role": TeamRole(membership.role).label, "team": membership.team}
-    notify([membership.user], name=name, title=title % words, path=reverse("team-list"))
+    notify([membership.user], name=name, title=title % words, path=reverse("teams"))

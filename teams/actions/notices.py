@@ -46,7 +46,9 @@ def notify(
 
 def local_path(path: str) -> str:
     """`path` if it stays on this site. Raises ValueError otherwise: a notice must not lead elsewhere."""
-    if path and (not path.startswith("/") or path.startswith("//") or "\\" in path or len(path) > PATH_LENGTH):
+    if path and (
+        not path.startswith("/") or path.startswith("//") or "\\" in path or len(path) > PATH_LENGTH
+    ):
         raise ValueError(f"a notice leads to a local path, not to {path!r}")
     return path
 

@@ -69,7 +69,9 @@ def change_platform_roles(user: User, *, actor: Actor, roles: Iterable[str]) -> 
     """Give or take platform roles. Nobody grants more than they hold, and nobody changes their own."""
     wanted = sorted(set(roles))
     if unknown := [role for role in wanted if role not in PlatformRole]:
-        raise ValidationError({"platform_roles": _("No such role: %(roles)s.") % {"roles": ", ".join(unknown)}})
+        raise ValidationError(
+            {"platform_roles": _("No such role: %(roles)s.") % {"roles": ", ".join(unknown)}}
+        )
     user = User.objects.select_for_update().get(pk=user.pk)
     _check_may_change_roles(user, set(wanted) ^ set(user.platform_roles), actor)
     before = list(user.platform_roles)
@@ -77,7 +79,11 @@ def change_platform_roles(user: User, *, actor: Actor, roles: Iterable[str]) -> 
     user.save()
     forget_answers(user.public_id)
     record_event(
-        "user.roles_changed", user, actor=actor, before={"platform_roles": before}, after={"platform_roles": wanted}
+        "user.roles_changed",
+        user,
+        actor=actor,
+        before={"platform_roles": before},
+        after={"platform_roles": wanted},
     )
     return user
 

@@ -34,9 +34,7 @@ def create_team(*, actor: Actor, name: str, slug: str = "", description: str = "
 
 
 @transaction.atomic
-def change_team(
-    team: Team, *, actor: Actor, name: str | None = None, description: str | None = None
-) -> Team:
+def change_team(team: Team, *, actor: Actor, name: str | None = None, description: str | None = None) -> Team:
     """Change name or description; the short name stays, since gateways' paths carry it. None leaves as is."""
     actor.require(Verb.TEAM_MANAGE, team)
     team = Team.objects.select_for_update().get(pk=team.pk)

@@ -90,7 +90,8 @@ def _check_right(actor: Actor, scopes: list[str], account: ServiceAccount | None
     missing = [scope for scope in scopes if actor.scopes is not None and scope not in actor.scopes]
     if missing:
         raise PermissionDenied(
-            _("A token can only pass on its own scopes; it lacks %(scopes)s.") % {"scopes": ", ".join(missing)}
+            _("A token can only pass on its own scopes; it lacks %(scopes)s.")
+            % {"scopes": ", ".join(missing)}
         )
     if account is not None:
         check_manages(account, actor)

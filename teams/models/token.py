@@ -25,9 +25,7 @@ class ApiTokenQuerySet(RecordQuerySet["ApiToken"]):
         own = Q(user=actor.user) if actor.user else Q(service_account=actor.service_account)
         if not actor.is_signed_in:
             return self.none()
-        return self.filter(
-            own | Q(service_account__team_id__in=actor.team_ids(Verb.SERVICE_ACCOUNT_MANAGE))
-        )
+        return self.filter(own | Q(service_account__team_id__in=actor.team_ids(Verb.SERVICE_ACCOUNT_MANAGE)))
 
     def usable(self) -> ApiTokenQuerySet:
         """Neither revoked nor expired; says nothing about the bearers."""

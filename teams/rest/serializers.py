@@ -7,6 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from audit.models import AuditEvent
 from teams.models import (
     ApiToken,
     ApproverGroup,
@@ -139,9 +140,7 @@ class ApproverGroupInput(serializers.Serializer[Any]):
 
 class ApproverGroupChange(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=80, required=False)
-    people = serializers.ListField(
-        child=serializers.CharField(max_length=40), max_length=100, required=False
-    )
+    people = serializers.ListField(child=serializers.CharField(max_length=40), max_length=100, required=False)
 
 
 class TokenSerializer(serializers.ModelSerializer[ApiToken]):
@@ -170,7 +169,9 @@ class NewTokenSerializer(TokenSerializer):
 
 class TokenInput(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=80)
-    scopes = serializers.ListField(child=serializers.ChoiceField(choices=[s.value for s in Scope]), min_length=1)
+    scopes = serializers.ListField(
+        child=serializers.ChoiceField(choices=[s.value for s in Scope]), min_length=1
+    )
     expires_at = serializers.DateTimeField(help_text="At most a year and a day ahead.")
 
 
@@ -181,6 +182,31 @@ class NoticeSerializer(serializers.ModelSerializer[Notice]):
         model = Notice
         fields = ["id", "name", "title", "body", "path", "created_at", "read_at"]
         read_only_fields = fields
+
+
+class AuditEventSerializer(serializers.ModelSerializer[AuditEvent]):
+    """One thing that happened, as it was recorded."""
+
+    id = IdField()
+
+    class Meta:
+        model = AuditEvent
+        fields = [
+            "id", "occurred_at", "name", "team_id", "actor_kind", "actor_id", "actor_label", "target_kind",
+            "target_id", "target_label", "before", "after", "note", "request_id",
+        ]  # fmt: skip
+        read_only_fields = fields
+
+
+class TrailFilters(serializers.Serializer[Any]):
+    """Query parameters of the audit trail."""
+
+    team = serializers.CharField(max_length=48, required=False, help_text="Short name or id.")
+    name = serializers.CharField(max_length=80, required=False, help_text="How the event's name begins.")
+    target = serializers.CharField(max_length=300, required=False, help_text="Id, or part of the label.")
+    actor = serializers.CharField(max_length=200, required=False, help_text="Id, or part of the label.")
+    after = serializers.DateTimeField(required=False, help_text="From this moment on.")
+    until = serializers.DateTimeField(required=False, help_text="Before this moment.")
 
 
 class MeSerializer(serializers.Serializer[Any]):

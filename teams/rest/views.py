@@ -13,6 +13,8 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from audit.models import AuditEvent
+from audit.queries import Filters, find_events
 from teams import actions
 from teams.access import SIGNED_IN, ResourceViewSet, Rule
 from teams.models import (
@@ -26,7 +28,7 @@ from teams.models import (
     User,
     Verb,
 )
-from teams.queries import actor_of_token, colleagues_of
+from teams.queries import actor_of_token, colleagues_of, team_id_called, visible_events
 from teams.rest import serializers
 
 TEAM = OpenApiParameter("team", str, OpenApiParameter.PATH, description="Short name or id of the team.")
@@ -184,9 +186,7 @@ class ServiceAccountViewSet(OfTeamViewSet[ServiceAccount]):
     )
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         values = read(serializers.ServiceAccountInput, request)
-        return self.answer(
-            actions.create_service_account(self.team, actor=self.actor, **values), status=201
-        )
+        return self.answer(actions.create_service_account(self.team, actor=self.actor, **values), status=201)
 
     @extend_schema(request=serializers.ServiceAccountChange)
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -217,9 +217,7 @@ class ApproverGroupViewSet(OfTeamViewSet[ApproverGroup]):
     )
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         values = self._with_people(read(serializers.ApproverGroupInput, request))
-        return self.answer(
-            actions.create_approver_group(self.team, actor=self.actor, **values), status=201
-        )
+        return self.answer(actions.create_approver_group(self.team, actor=self.actor, **values), status=201)
 
     @extend_schema(request=serializers.ApproverGroupChange)
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -284,7 +282,8 @@ class ServiceAccountTokenViewSet(ResourceViewSet[ApiToken]):
     def account(self) -> ServiceAccount:
         """The account that the address names, if the actor manages its team."""
         account = get_object_or_404(
-            ServiceAccount.objects.visible_to(self.actor).select_related("team"), public_id=self.kwargs["account"]
+            ServiceAccount.objects.visible_to(self.actor).select_related("team"),
+            public_id=self.kwargs["account"],
         )
         if self.kwargs["team"] not in (account.team.slug, account.team.public_id):
             raise Http404
@@ -323,6 +322,26 @@ class NoticeViewSet(ResourceViewSet[Notice]):
         actions.mark_notices_read(actor=self.actor, notices=[notice])
         notice.refresh_from_db()
         return self.answer(notice)
+
+
+class AuditEventViewSet(ResourceViewSet[AuditEvent]):
+    """The audit trail, newest first."""
+
+    rules: ClassVar[dict[str, Rule | Verb]] = {"list": Verb.AUDIT_VIEW, "retrieve": Verb.AUDIT_VIEW}
+    model = AuditEvent
+    serializer_class = serializers.AuditEventSerializer
+
+    def get_queryset(self) -> QuerySet[AuditEvent]:
+        return visible_events(self.actor)
+
+    @extend_schema(parameters=[serializers.TrailFilters])
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        form = serializers.TrailFilters(data=request.query_params)
+        form.is_valid(raise_exception=True)
+        values = dict(form.validated_data)
+        team = values.pop("team", "")
+        filters = Filters(team_id=team_id_called(team) if team else "", **values)
+        return self.answer_page(find_events(self.get_queryset(), filters))
 
 
 def named(teams: QuerySet[Team], name: str) -> QuerySet[Team]:

@@ -149,7 +149,9 @@ def test_a_role_change_is_felt_by_the_next_request(shop: Team, alice: User, bob:
     assert browser.get(f"/teams/{shop.slug}/").status_code == 404
 
 
-def test_a_removed_member_keeps_no_seat_no_open_invitation_and_is_told(shop: Team, alice: User, bob: User) -> None:
+def test_a_removed_member_keeps_no_seat_no_open_invitation_and_is_told(
+    shop: Team, alice: User, bob: User
+) -> None:
     Membership.objects.filter(team=shop, user=bob).update(role=TeamRole.OWNER)
     group = ApproverGroup.objects.create(team=shop, name="Deciders")
     group.people.add(bob)
