@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from teams.access import AGENT, OPEN, SIGNED_IN, Rule, rule_of_view
 
+KWARG = re.compile(r"(?<!\?P)<(?:\w+:)?(\w+)>|\(\?P<(\w+)>")
 STAFF = Rule("staff")
 """The operators' admin site: Django's own check of `is_staff`, on every page of it."""
 
@@ -81,7 +83,7 @@ def _patterns(resolver: URLResolver, prefix: str) -> Iterator[tuple[URLPattern, 
 
 def _of(pattern: URLPattern, path: str) -> Iterator[Route]:
     view, name = pattern.callback, pattern.name or ""
-    kwargs = tuple(pattern.pattern.regex.groupindex)
+    kwargs = tuple(one or other for one, other in KWARG.findall(path))
     actions = getattr(view, "actions", None)
     if actions:
         for method, action in actions.items():
