@@ -15,7 +15,7 @@ Settings, all by environment variables (portal/settings.py and gateways/agent/se
     PORTAL_PORT 8000, GATEWAY_PORT 8080, GATEWAY_SANDBOX_PORT 8090, AGENT_PORT 9100, ENVOY_ADMIN_PORT 9901,
     SAMPLE_ORDERS_PORT 9201, SAMPLE_WEATHER_PORT 9202
                           where the parts listen; move them to run two side by side
-    PORTAL_BIND           the address on which the portal listens, 127.0.0.1
+    PORTAL_BIND           the address on which portal and gateway listen, 127.0.0.1
     PORTAL_URL            the portal's public origin, http://localhost:PORTAL_PORT
     GATEHOUSE_STATE       the directory of all state, var
     GATEHOUSE_DEMO        0: seed no demo

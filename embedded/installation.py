@@ -58,6 +58,11 @@ class Installation:
         host = "127.0.0.1" if self.bind in {"0.0.0.0", "::"} else self.bind  # noqa: S104  compared, not bound
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port('PORTAL_PORT')}"
 
+    def gateway_url(self, setting: str) -> str:
+        """Where callers find the environment whose port is `setting`: on the portal's host."""
+        host = urlsplit(self.portal_url).hostname or "localhost"
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port(setting)}"
+
     @property
     def agent_url(self) -> str:
         return self.given.get("GATEHOUSE_AGENT_URL") or f"http://127.0.0.1:{self.port('AGENT_PORT')}"

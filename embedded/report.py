@@ -48,7 +48,7 @@ def _gateway(one: Installation, parts: Parts) -> list[Row]:
     for environment, setting in (("production", "GATEWAY_PORT"), ("sandbox", "GATEWAY_SANDBOX_PORT")):
         serves = parts.gateway_listens(setting)
         state, tone = ("ready", "good") if serves else ("opens with the first publication", "note")
-        rows.append(Row(f"gateway, {environment}", f"http://localhost:{one.port(setting)}", state, tone))
+        rows.append(Row(f"gateway, {environment}", one.gateway_url(setting), state, tone))
     admin = f"http://127.0.0.1:{one.port('ENVOY_ADMIN_PORT')}"
     return [*rows, Row("agent", one.agent_url, "ready"), Row("Envoy's admin port", admin, "ready")]
 

@@ -19,7 +19,7 @@ from embedded.parts import Parts
 from embedded.ports import refuse_taken
 from embedded.postgres import home_of
 from embedded.probes import check_external_database, check_external_redis
-from embedded.steps import collect_static, prepare_portal, seed_demo
+from embedded.steps import collect_static, prepare_portal, register_gateway, seed_demo
 from embedded.supervisor import Part, Supervisor
 
 SLOTS = 8
@@ -68,6 +68,8 @@ async def _run(installation: Installation, lock: int, console: Console, supervis
     parts = Parts(installation, lock)
     await _start_servers(supervisor, installation, parts, parts.sample("orders"), parts.sample("weather"))
     await prepare_portal(supervisor, installation)
+    if installation.runs_agent:
+        await register_gateway(supervisor, installation)
     await seed_demo(supervisor, installation)
     (installation.layout.state / "beat").mkdir(exist_ok=True)
     await supervisor.start(parts.web())

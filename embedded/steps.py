@@ -12,6 +12,9 @@ from embedded.layout import ROOT
 from embedded.process import Launch
 from embedded.supervisor import Supervisor
 
+GATEWAY = "edge"
+"""The short name of the gateway of this machine."""
+
 STATIC_SOURCES = (ROOT / "static", ROOT / "requirements" / "run.txt")
 """When one of these changes, the static files are collected again."""
 
@@ -38,6 +41,16 @@ async def collect_static(supervisor: Supervisor, installation: Installation) -> 
         return
     await supervisor.run("static files", _command(installation, "collectstatic", "--noinput", "--clear"))
     stamp.write_text(now, encoding="utf-8")
+
+
+async def register_gateway(supervisor: Supervisor, installation: Installation) -> None:
+    """Make the portal know the gateway of this machine, at the ports and with the token of this start."""
+    listeners = [
+        f"--listener={environment}:{installation.port(setting)}:{installation.gateway_url(setting)}"
+        for environment, setting in (("production", "GATEWAY_PORT"), ("sandbox", "GATEWAY_SANDBOX_PORT"))
+    ]
+    arguments = (GATEWAY, "--name=Edge", f"--option=listen={installation.bind}", *listeners)
+    await supervisor.run("gateway", _command(installation, "register_gateway", *arguments))
 
 
 async def seed_demo(supervisor: Supervisor, installation: Installation) -> None:
