@@ -11,6 +11,7 @@ from gateways.actions import mark_behind, reconcile
 from gateways.connections import driver_for
 from gateways.drivers.memory import Decision, MemoryDriver, forget_gateways
 from gateways.models import Deployment, Gateway, Publication
+from teams.models import Team
 from tests import factories
 
 
@@ -28,9 +29,9 @@ def edge(db: None) -> Gateway:
 
 
 @pytest.fixture
-def orders(db: None) -> ApiVersion:
+def orders(shop: Team) -> ApiVersion:
     """Version 1 of the API Orders of the team Shop."""
-    return factories.make_version(factories.make_api(factories.make_team("Shop"), "Orders"))
+    return factories.make_version(factories.make_api(shop, "Orders"))
 
 
 @pytest.fixture
