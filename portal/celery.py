@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 
+import django
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import beat_init, celeryd_init, setup_logging
 from django_structlog.celery.steps import DjangoStructLogInitStep
+
+from portal.startup import refuse_unless_sound
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
@@ -19,3 +22,11 @@ app.autodiscover_tasks()
 @setup_logging.connect
 def keep_our_logging(**_: object) -> None:
     """Celery would replace the handlers that settings.LOGGING set up; having this receiver stops it."""
+
+
+@celeryd_init.connect
+@beat_init.connect
+def refuse_wrong_settings(**_: object) -> None:
+    """Worker and beat do not run on settings that the web refuses."""
+    django.setup()
+    refuse_unless_sound()

@@ -12,7 +12,7 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
 
 from subscriptions.queries import approvals_waiting
-from teams.access import OPEN, SIGNED_IN, Rule
+from teams.access import SIGNED_IN, Rule
 from teams.models import Actor
 from teams.queries import unread_count
 
@@ -34,6 +34,12 @@ class Entry:
     """Path prefixes beside its own under which the entry is the current one."""
     count: Callable[[Actor], int] = _nothing_waits
     """How many things wait for the actor there."""
+    whole: bool = False
+    """Its own path must match as a whole: other entries' paths begin alike."""
+
+    def is_current(self, path: str, url: str) -> bool:
+        own = path == url if self.whole else path.startswith(url)
+        return own or path.startswith(self.also)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +65,10 @@ PERSON: tuple[Entry, ...] = (
     Entry(_("Notices"), "notices", count=lambda actor: unread_count(actor.user) if actor.user else 0),
     Entry(_("Teams"), "teams"),
     Entry(_("Tokens"), "tokens"),
-    Entry(_("Account and security"), "account_email", also=("/accounts/",)),
+    Entry(_("Account and security"), "profile", also=("/accounts/",), whole=True),
 )
 ACCOUNT: tuple[Entry, ...] = (
+    Entry(_("Profile"), "profile", whole=True),
     Entry(_("E-mail"), "account_email"),
     Entry(_("Password"), "account_change_password", also=("/accounts/password/",)),
     Entry(_("Two-factor sign-in"), "mfa_index"),
@@ -91,7 +98,7 @@ def links(request: HttpRequest, entries: Iterable[Entry]) -> list[Link]:
     for entry in entries:
         url = _url(entry)
         if url and _may_enter(actor, url):
-            current = request.path.startswith((url, *entry.also))
+            current = entry.is_current(request.path, url)
             found.append(Link(entry.label, url, current, entry.count(actor) if actor.is_signed_in else 0))
     return found
 
@@ -106,6 +113,4 @@ def _url(entry: Entry) -> str:
 def _may_enter(actor: Actor, url: str) -> bool:
     """Ask the rule that the page at `url` declares; pages that are not ours (allauth) are for those signed in."""
     rule: Rule = getattr(resolve(url).func, "access_rule", SIGNED_IN)
-    if rule == OPEN:
-        return True
-    return actor.is_signed_in and (rule.verb is None or actor.may(rule.verb))
+    return rule.admits(actor)

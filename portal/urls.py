@@ -1,17 +1,17 @@
 """Every route of the portal. A page or REST object belongs to the highest app whose data it shows."""
 
 from django.conf import settings
-from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 
 from portal import rest_docs, style, views
+from teams.admin import operators
 
 urlpatterns = [
     path("", views.home, name="home"),
     path("healthz", views.healthz, name="healthz"),
     path("accounts/", include("allauth.urls")),
-    path("admin/", admin.site.urls),
+    path("admin/", operators.urls),
     path("api/v1/schema/", SpectacularAPIView.as_view(), name="rest-schema"),
     path("api/v1/docs/", rest_docs.rest_docs, name="rest-docs"),
     path("", include("teams.urls")),

@@ -5,7 +5,7 @@ Together with `models`, `actions` and `queries` this is what other apps may impo
 
 from teams.access.pages import HtmxHttpRequest, htmx_partial, page
 from teams.access.rest import ResourceViewSet, rule_of_view
-from teams.access.rules import AGENT, OPEN, SIGNED_IN, Rule
+from teams.access.rules import AGENT, OPEN, SIGNED_IN, Rule, platform_wide
 
 __all__ = [
     "AGENT",
@@ -16,5 +16,6 @@ __all__ = [
     "Rule",
     "htmx_partial",
     "page",
+    "platform_wide",
     "rule_of_view",
 ]

@@ -56,13 +56,11 @@ def page[**P](
 
 
 def _refusal(request: HtmxHttpRequest, rule: Rule) -> HttpResponseBase | None:
-    if rule.name == "open":
+    if rule.admits(request.actor):
         return None
     if not request.actor.is_signed_in:
         return _sign_in(request)
-    if rule.verb is not None and not request.actor.may(rule.verb):
-        raise Http404
-    return None
+    raise Http404
 
 
 def _sign_in(request: HtmxHttpRequest) -> HttpResponseBase:

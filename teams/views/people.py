@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 
 from teams import actions
-from teams.access import SIGNED_IN, HtmxHttpRequest, htmx_partial, page
+from teams.access import SIGNED_IN, HtmxHttpRequest, htmx_partial, page, platform_wide
 from teams.forms import THEMES, PlatformRolesForm, ProfileForm, tried
 from teams.models import Notice, PlatformRole, User, Verb
 from teams.queries import unread_count
@@ -71,11 +71,9 @@ def notice_open(request: HtmxHttpRequest, public_id: str) -> HttpResponse:
     return redirect(notice.path or "notices")
 
 
-@page(Verb.TEAM_VIEW)
+@page(platform_wide(Verb.AUDIT_VIEW))
 def administration(request: HtmxHttpRequest) -> HttpResponse:
     """Everybody, with their platform roles: for platform administrators and auditors."""
-    if not request.actor.everywhere(Verb.AUDIT_VIEW):
-        raise Http404
     people, words = User.objects.order_by("email"), request.GET.get("q", "").strip()
     if words:
         people = people.filter(Q(name__icontains=words) | Q(email__icontains=words) | Q(public_id=words))
@@ -84,9 +82,9 @@ def administration(request: HtmxHttpRequest) -> HttpResponse:
     return render(request, "teams/person_list.html", context)
 
 
-@page(Verb.TEAM_MANAGE, methods=("GET", "POST"))
+@page(platform_wide(Verb.TEAM_MANAGE), methods=("GET", "POST"))
 def person_roles(request: HtmxHttpRequest, public_id: str) -> HttpResponse:
-    person = _administered(request, public_id)
+    person = get_object_or_404(User, public_id=public_id)
     held = request.actor.platform_roles
     roles = [
         (role.value, role.label) for role in PlatformRole if role in held or role in person.platform_roles
@@ -101,10 +99,10 @@ def person_roles(request: HtmxHttpRequest, public_id: str) -> HttpResponse:
     return form_page(request, form, title, _("Save"), back="administration", crumb=_("People"))
 
 
-@page(Verb.TEAM_MANAGE, methods=("GET", "POST"))
+@page(platform_wide(Verb.TEAM_MANAGE), methods=("GET", "POST"))
 def person_disable(request: HtmxHttpRequest, public_id: str) -> HttpResponse:
     """Disable a person, or enable a disabled one."""
-    person = _administered(request, public_id)
+    person = get_object_or_404(User, public_id=public_id)
     if request.method == "POST":
         (actions.disable_user if person.is_active else actions.enable_user)(person, actor=request.actor)
         return redirect("administration")
@@ -121,10 +119,3 @@ def _person(request: HtmxHttpRequest) -> User:
     if request.actor.user is None:
         raise Http404
     return request.actor.user
-
-
-def _administered(request: HtmxHttpRequest, public_id: str) -> User:
-    if not request.actor.everywhere(Verb.TEAM_MANAGE):
-        raise Http404
-    person: User = get_object_or_404(User, public_id=public_id)
-    return person
