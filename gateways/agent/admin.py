@@ -55,9 +55,9 @@ class Admin:
         """Whether a listener or a cluster is taken but not yet in use."""
         return any((await self._numbers("warming_clusters$|total_listeners_warming$")).values())
 
-    async def connections(self) -> int:
-        """Open connections of callers."""
-        return sum((await self._numbers(r"^http\.port-[0-9]+\.downstream_cx_active$")).values())
+    async def calls_under_way(self) -> int:
+        """Calls that callers wait for."""
+        return sum((await self._numbers(r"^http\.port-[0-9]+\.downstream_rq_active$")).values())
 
     async def reopen_logs(self) -> None:
         """Have Envoy open its access log again."""

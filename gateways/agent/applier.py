@@ -102,7 +102,7 @@ class Applier:
             try:
                 await self._swap(push)
             except (Refused, NotInForce):
-                await asyncio.to_thread(self._restore, before)
+                await self._restore(before)
                 raise
             await asyncio.to_thread(self._store.save_push, push)
             await asyncio.to_thread(self._store.keep_only, set(push.files))
@@ -237,10 +237,21 @@ class Applier:
             {name: text for name, text in files.items() if on_disk.get(name) != content_digest(text)}
         )
 
-    def _restore(self, before: Mapping[str, str]) -> None:
-        """Put the old files back; where Envoy refused a new one it has never left the old."""
-        self._write(before)
-        self._store.keep_only(set(before))
+    async def _restore(self, before: Mapping[str, str]) -> None:
+        """Put the old files back, and wait for Envoy to take up those that it had left."""
+        await asyncio.to_thread(self._write, before)
+        await asyncio.to_thread(self._store.keep_only, set(before))
+        deadline = self._clock() + WARMING_S
+        while self._clock() < deadline and await self._has_left(before):
+            await asyncio.sleep(_POLL_S)
+
+    async def _has_left(self, files: Mapping[str, str]) -> bool:
+        """Whether Envoy follows one of `files` and shows another version of it."""
+        try:
+            serving = await self._admin.versions()
+        except AdminUnreachable:
+            return False
+        return any(_serves_other(name, text, serving) for name, text in files.items())
 
 
 def _expected(files: Mapping[str, str]) -> dict[str, tuple[str, str]]:

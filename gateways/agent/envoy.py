@@ -26,6 +26,7 @@ logger = structlog.get_logger(__name__)
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 10.0
 STEADY_S = 30.0
+LEAST_DRAIN_S = 0.5
 DRAIN_S = 5.0
 VALIDATE_S = 60.0
 
@@ -160,9 +161,11 @@ class EnvoyProcess:
         return process
 
     async def _drain(self) -> None:
+        """Callers that keep a connection open are told with their next answer; idle ones are not waited for."""
         await self._admin.drain()
+        await asyncio.sleep(LEAST_DRAIN_S)
         deadline = time.monotonic() + DRAIN_S
-        while time.monotonic() < deadline and await self._admin.connections():
+        while time.monotonic() < deadline and await self._admin.calls_under_way():
             await asyncio.sleep(0.1)
 
     def _log_lines(self, since: int) -> list[str]:

@@ -127,4 +127,5 @@ class Segments:
 
 def total_bytes(directory: Path) -> int:
     """Bytes of all segments together."""
-    return sum(entry.stat().st_size for entry in os.scandir(directory) if entry.name.endswith(_SUFFIX))
+    entries = (entry for entry in os.scandir(directory) if entry.name.endswith(_SUFFIX))
+    return sum(entry.stat().st_size for entry in entries if not entry.is_symlink())

@@ -26,6 +26,7 @@ LEAST_BATCH_BYTES = 4096
 POLL_S = 0.25
 LONGEST_WAIT_S = 30.0
 _TOO_LARGE = 413
+_CONFLICT = 409
 
 
 class Shipper:
@@ -132,7 +133,7 @@ class Shipper:
         if found is None:
             found = await asyncio.to_thread(self._segments.seek, name, Position(), durable)
         if found is None:
-            raise PortalError(f"the portal names an offset of {name} at which no line ends")
+            raise PortalError(f"the portal names an offset of {name} at which no line ends", _CONFLICT)
         self._note(name, found)
         return found
 

@@ -1,0 +1,348 @@
+"""A real agent with a real Envoy: refusals, restarts, kills, and what it tells whom."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from gateways.drivers.envoy.translate import files
+from gateways.engine.diff import diff
+from gateways.engine.document import Document, Kind
+from gateways.engine.driver import DriverError, Node
+from gateways.engine.wire import Push, make_push
+from tests.gateways import documents as make
+from tests.gateways.driver_contract import publish
+from tests.gateways.envoy_node import TOKEN, EnvoyNode, EnvoyUnderTest, echo_upstream, free_port, wait_for
+from tests.gateways.portal_server import Ledger, portal_server
+
+pytestmark = pytest.mark.envoy
+
+
+@pytest.fixture(scope="module")
+def upstream_url() -> Iterator[str]:
+    with echo_upstream() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def ledger() -> Ledger:
+    return Ledger(TOKEN)
+
+
+@pytest.fixture(scope="module")
+def running(
+    tmp_path_factory: pytest.TempPathFactory, upstream_url: str, ledger: Ledger
+) -> Iterator[EnvoyUnderTest]:
+    """An agent that reports to a portal."""
+    with portal_server(ledger) as portal_url:
+        node = EnvoyNode(tmp_path_factory.mktemp("agent") / "with a space", portal_url)
+        node.start()
+        under_test = EnvoyUnderTest(node, upstream_url)
+        yield under_test
+        under_test.client.close()
+        node.stop()
+
+
+def shop(running: EnvoyUnderTest, count: int = 1) -> Document:
+    items = list(make.catalogue(count).items.values())
+    return make.document(make.upstream("1", running.upstream_url), *items[1:])
+
+
+def call(running: EnvoyUnderTest, number: int = 1) -> int:
+    name = f"{number:04d}"
+    return running.call(f"/shop/orders-{name}/v1", make.key_value(name)).status
+
+
+def agent(
+    running: EnvoyUnderTest, method: str, path: str, token: str = TOKEN, **more: object
+) -> httpx.Response:
+    headers = {"authorization": f"Bearer {token}"} if token else {}
+    url = f"{running.node.url}{path}"
+    return httpx.request(method, url, headers=headers, trust_env=False, timeout=30, **more)  # type: ignore[arg-type]
+
+
+def a_push(running: EnvoyUnderTest, **changes: str) -> Push:
+    """A push of the shop with some files changed behind the translator's back."""
+    connection = running.node.connection()
+    document = running.driver().adapt(shop(running)).document
+    rendered = files(document, connection.listeners, address="127.0.0.1", nodes=1)
+    rendered.update({name.replace("_", ".").replace("9", "-"): text for name, text in changes.items()})
+    return make_push("envoy", connection.version, document, [rendered])
+
+
+# Who may ask
+
+
+@pytest.mark.parametrize("token", ["", "wrong", f"{TOKEN}x", TOKEN[:-1]])
+@pytest.mark.parametrize(
+    ("method", "path"), [("PUT", "/v1/config"), ("GET", "/v1/config"), ("GET", "/metrics")]
+)
+def test_without_the_token_nothing_is_said_t24(
+    running: EnvoyUnderTest, method: str, path: str, token: str
+) -> None:
+    """T24, T38."""
+    response = agent(running, method, path, token)
+    assert response.status_code == 401
+    assert response.headers["content-type"] == "application/problem+json"
+
+
+def test_health_is_open_and_says_little(running: EnvoyUnderTest) -> None:
+    assert agent(running, "GET", "/healthz", "").json() == {"status": "ok", "envoy": True}
+
+
+def test_metrics_are_there_for_who_has_the_token(running: EnvoyUnderTest) -> None:
+    publish(running, *shop(running).items.values())
+    text = agent(running, "GET", "/metrics").text
+    assert re.search(r"gatehouse_agent_config_version [1-9]", text)
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"format":1}', b"\xff", b"null"])
+def test_what_is_no_configuration_is_refused_t38(running: EnvoyUnderTest, body: bytes) -> None:
+    """T38."""
+    assert agent(running, "PUT", "/v1/config", content=body).status_code == 400
+
+
+# What is taken
+
+
+def test_an_older_version_is_refused(running: EnvoyUnderTest) -> None:
+    old = a_push(running)
+    publish(running, *shop(running).items.values())
+    response = agent(running, "PUT", "/v1/config", content=old.to_bytes())
+    assert response.status_code == 409
+    assert call(running) == 200
+
+
+def test_the_same_push_twice_is_fine(running: EnvoyUnderTest) -> None:
+    push = a_push(running)
+    answers = [agent(running, "PUT", "/v1/config", content=push.to_bytes()) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    assert answers[1].json()["digest"] == push.digest
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {
+                "cds_json": '{"resources":[{"name":"upb_1","nonsense":1,"load_assignment":{"endpoints":[]}}],'
+                '"version_info":"v"}'
+            },
+            "nonsense",
+        ),
+        ({"ecds9keys_json": '{"resources":[],"version_info":"v"}'}, "does not hold together"),
+        ({"cds_json": "not json"}, "does not hold together"),
+        (
+            {
+                "cds_json": '{"resources":[{"name":"upb_1","type":"STRICT_DNS","connect_timeout":"-5s",'
+                '"load_assignment":{"cluster_name":"upb_1","endpoints":[]}}],"version_info":"v"}'
+            },
+            "upb_1|timeout|Duration|duration",
+        ),
+    ],
+)
+def test_a_refusal_comes_in_envoys_words_and_the_old_stays_in_force_r9(
+    running: EnvoyUnderTest, changes: dict[str, str], words: str
+) -> None:
+    """R9, and that the next good push is taken without a restart."""
+    publish(running, *shop(running).items.values())
+    before = {path.name: path.read_bytes() for path in (running.node.state / "xds").iterdir()}
+    response = agent(running, "PUT", "/v1/config", content=a_push(running, **changes).to_bytes())
+    assert response.status_code == 422
+    assert re.search(words, response.json()["detail"])
+    assert {path.name: path.read_bytes() for path in (running.node.state / "xds").iterdir()} == before
+    assert call(running) == 200
+    publish(running, *shop(running, 2).items.values())
+    assert call(running, 2) == 200
+
+
+def test_what_envoy_refuses_only_when_it_listens_is_put_back_r9(running: EnvoyUnderTest) -> None:
+    """A port that is taken passes every trial: it fails at the swap."""
+    publish(running, *shop(running).items.values())
+    connection = running.node.connection()
+    taken = int(running.upstream_url.rpartition(":")[2])
+    listeners = (*connection.listeners[:1], type(connection.listeners[0])("sandbox", taken))
+    driver = running.driver(listeners=listeners)
+    changes = diff(driver.observe(None), driver.adapt(shop(running, 2)).document)
+    with pytest.raises(DriverError, match=f"{taken}|bind") as error:
+        driver.apply(changes, lambda step, sentence: None)  # noqa: ARG005
+    assert error.value.permanent
+    assert call(running) == 200
+    assert call(running, 2) == 404
+    publish(running, *shop(running, 2).items.values())
+    assert call(running, 2) == 200
+
+
+def test_the_proof_is_the_version_that_envoy_shows(running: EnvoyUnderTest) -> None:
+    publish(running, *shop(running).items.values())
+    shown = running.node.admin("/stats?type=TextReadouts")
+    for path in (running.node.state / "xds").glob("*.json"):
+        assert json.loads(path.read_text())["version_info"] in shown
+    assert set(
+        re.findall(r"update_rejected: (\d+)", running.node.admin("/stats?filter=keys.update_rejected"))
+    ) == {"0"}
+
+
+def test_files_changed_behind_the_agents_back_are_seen_and_put_right_r11(running: EnvoyUnderTest) -> None:
+    """R11."""
+    document = shop(running)
+    publish(running, *document.items.values())
+    keys = running.node.state / "xds" / "ecds-keys.json"
+    keys.write_text(keys.read_text().replace(make.key_value("0001"), make.key_value("0666")))
+    driver = running.driver()
+    changes = diff(driver.observe(None), driver.adapt(document).document)
+    assert {name.kind for name in changes.refs()} == {Kind.KEY}
+    publish(running, *document.items.values())
+    assert call(running) == 200
+
+
+# Nodes that are not alike
+
+
+def test_one_node_that_is_away_does_not_keep_the_other_from_the_change(running: EnvoyUnderTest) -> None:
+    publish(running, *shop(running).items.values())
+    both = (*running.node.connection().nodes, Node("away", f"http://127.0.0.1:{free_port()}"))
+    changes = diff(running.driver().observe(None), running.driver().adapt(shop(running, 2)).document)
+    with pytest.raises(DriverError, match="away") as error:
+        running.driver(nodes=both).apply(changes, lambda step, sentence: None)  # noqa: ARG005
+    assert not error.value.permanent
+    assert call(running, 2) == 200
+
+
+def test_a_gateway_without_nodes_says_what_to_do(running: EnvoyUnderTest) -> None:
+    with pytest.raises(DriverError, match="Start its agent"):
+        running.driver(nodes=()).observe(None)
+
+
+# What is told to the portal
+
+
+def test_the_heartbeat_says_what_is_served(running: EnvoyUnderTest, ledger: Ledger) -> None:
+    publish(running, *shop(running).items.values())
+    digest = running.driver().adapt(shop(running)).document.digest()
+    wait_for(lambda: ledger.heartbeats and ledger.heartbeats[-1]["digest"] == digest)
+    report = ledger.heartbeats[-1]
+    assert report["serving"] is True
+    assert (report["node"], report["kind"], report["agent_url"]) == ("node-1", "envoy", running.node.url)
+    assert report["software"].startswith("Envoy 1.")
+
+
+def test_calls_arrive_in_the_feed_with_who_called(running: EnvoyUnderTest, ledger: Ledger) -> None:
+    publish(running, *shop(running).items.values())
+    path, key = "/shop/orders-0001/v1/orders/7", make.key_value("0001")
+    good = running.client.get(running.url(f"{path}?secret=1"), headers={"authorization": f"Bearer {key}"})
+    bad = running.client.get(running.url(path), headers={"x-api-key": key[:-1] + "y"})
+    wanted = {good.headers["x-request-id"], bad.headers["x-request-id"]}
+    rows = wait_for(
+        lambda: {r[11]: r for r in ledger.rows()} if wanted <= {r[11] for r in ledger.rows()} else {}
+    )
+    row = rows[good.headers["x-request-id"]]
+    assert row[1:7] == ["pub_0001", "sub_0001", "0000000000000001"[-16:], "GET", path, 200]
+    assert row[7] >= row[8] > 0
+    assert row[10] == len(good.content)
+    refused = rows[bad.headers["x-request-id"]]
+    assert (refused[2], refused[3], refused[6], refused[12]) == ("", "", 401, "unknown_api_key")
+
+
+def test_no_key_and_no_token_is_written_down_t22(running: EnvoyUnderTest, ledger: Ledger) -> None:
+    """T22: only the files that must hold keys hold them, and only their owner may read those."""
+    publish(running, *shop(running).items.values())
+    assert call(running) == 200
+    key = make.key_value("0001")
+    root = running.node.state
+    holding = {
+        path.name for path in root.rglob("*") if path.is_file() and key in path.read_text(errors="replace")
+    }
+    assert holding == {"push.json", "ecds-keys.json"}
+    said = running.node.log() + json.dumps(ledger.rows()) + agent(running, "GET", "/v1/config").text
+    assert key not in said
+    assert TOKEN not in said
+    for path in root.rglob("*"):
+        loose = path.lstat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)
+        assert path.is_symlink() or path.name == "envoy.log" or not loose, path
+    assert key not in running.node.admin("/config_dump")
+
+
+# When it dies
+
+
+def envoy_pid(node: EnvoyNode) -> int:
+    return int(re.findall(r'"pid": (\d+)', node.log())[-1])
+
+
+def test_a_killed_envoy_is_started_again_and_serves_r6(running: EnvoyUnderTest) -> None:
+    """R6."""
+    publish(running, *shop(running).items.values())
+    pid = envoy_pid(running.node)
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: envoy_pid(running.node) != pid)
+    wait_for(lambda: call(running) == 200)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_an_agent_that_ends_takes_its_envoy_along_and_comes_back_as_it_was(
+    tmp_path: Path, upstream_url: str, how: int
+) -> None:
+    """R6: the portal is away the whole time."""
+    node = EnvoyNode(tmp_path / "agent", f"http://127.0.0.1:{free_port()}")
+    node.start()
+    first = EnvoyUnderTest(node, upstream_url)
+    publish(first, *shop(first).items.values())
+    node.stop(how)
+    node.start()
+    again = EnvoyUnderTest(node, upstream_url)
+    wait_for(lambda: call(again) == 200)
+    assert diff(again.driver().observe(None), again.driver().adapt(shop(again)).document).is_empty
+    node.stop()
+    first.client.close()
+    again.client.close()
+
+
+def test_a_new_node_fetches_its_configuration(tmp_path: Path, upstream_url: str) -> None:
+    ledger = Ledger(TOKEN)
+    with portal_server(ledger) as portal_url:
+        node = EnvoyNode(tmp_path / "agent", portal_url)
+        under_test = EnvoyUnderTest(node, upstream_url)
+        ledger.config = under_test.driver().snapshot(shop(under_test))
+        node.start()
+        wait_for(lambda: call(under_test) == 200)
+        node.stop()
+        under_test.client.close()
+
+
+def test_kills_lose_at_most_unwritten_lines_and_double_none_r12(tmp_path: Path, upstream_url: str) -> None:
+    """R12: the agent is killed between calls whose lines Envoy has written; the portal fails in every way."""
+    ledger = Ledger(TOKEN)
+    with portal_server(ledger) as portal_url:
+        node = EnvoyNode(tmp_path / "agent", portal_url)
+        under_test = EnvoyUnderTest(node, upstream_url)
+        sent: list[str] = []
+        for how in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
+            node.start()
+            publish(under_test, *shop(under_test).items.values())
+            ledger.failures = ["down", "lost", "", "lost", "", "", "lost"]
+            path = under_test.url("/shop/orders-0001/v1/x")
+            for _ in range(30):
+                response = under_test.client.get(path, headers={"x-api-key": make.key_value("0001")})
+                sent.append(response.headers["x-request-id"])
+            logs = node.state / "usage"
+            wait_for(
+                lambda logs=logs, last=sent[-1]: (
+                    any(last in f.read_text() for f in logs.glob("*.log")) or last in str(ledger.rows())
+                )
+            )
+            node.stop(how)
+        ledger.failures = []
+        node.start()
+        wait_for(lambda: len(ledger.rows()) >= len(sent))
+        node.stop()
+        under_test.client.close()
+    assert sorted(row[11] for row in ledger.rows()) == sorted(sent)
