@@ -11,7 +11,7 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
-MAX_CHARS = 200_000
+MAX_CHARS = 100_000
 HEADING_SHIFT = 2
 
 # fmt: off

@@ -30,12 +30,10 @@ class Problems:
     cut: bool = False
 
     def add(self, problem: SpecProblem) -> None:
-        if problem in self.found:
-            return
-        if len(self.found) < MAX_PROBLEMS:
-            self.found.append(problem)
-        else:
+        if len(self.found) >= MAX_PROBLEMS:
             self.cut = True
+        elif problem not in self.found:
+            self.found.append(problem)
 
     def in_order(self) -> list[SpecProblem]:
         """The problems by line and column."""

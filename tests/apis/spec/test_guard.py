@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from typing import Any
@@ -25,10 +26,11 @@ json_values = st.recursive(
 
 
 def refusal(data: bytes | str) -> SpecProblem:
-    with pytest.raises(SpecRefused) as caught:
+    try:
         source = read_source(data if isinstance(data, bytes) else data.encode())
-        source.problems.raise_if_any()
-    return caught.value.problems[0]
+    except SpecRefused as refused:
+        return refused.problems[0]
+    return source.problems.found[0]
 
 
 def yaml_value(text: str) -> Any:
@@ -130,7 +132,7 @@ def test_response_codes_and_other_plain_keys_are_text() -> None:
         (b"x" * (MAX_BYTES + 1), "too-large", 0),
         ("[" * 100_000, "too-deep", 1),
         ("a: " + "[" * 100, "too-deep", 1),
-        ("a: [" + "1," * 400_001, "too-many-values", 1),
+        ("a: [" + "1," * 250_001, "too-many-values", 1),
     ],
 )
 def test_what_cannot_be_read_is_refused_with_its_line(data: bytes | str, code: str, line: int) -> None:
@@ -167,7 +169,7 @@ def test_versions_without_quotes_are_text_as_written(
     assert [w.pointer for w in source.warnings.found] == ["/openapi", "/info/title", "/info/version"]
 
 
-@settings(max_examples=200, deadline=None, derandomize=True)
+@settings(max_examples=100, deadline=None, derandomize=True)
 @given(
     st.dictionaries(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), json_values)
 )
@@ -184,10 +186,8 @@ def test_canonical_text_read_again_is_the_same_text(value: dict[str, Any]) -> No
 
 
 def _is_read_or_refused(data: bytes) -> None:
-    try:
+    with contextlib.suppress(SpecRefused):
         read_source(data)
-    except SpecRefused as refused:
-        assert refused.problems
 
 
 @settings(max_examples=300, deadline=None, derandomize=True)
