@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -94,7 +95,15 @@ def consumer_of(application: subscriptions.Application) -> Consumer:
     return Consumer(application.public_id, f"{application.team.slug}/{application.slug}")
 
 
-def grant_of(subscription: subscriptions.Subscription, routes: Iterable[Route]) -> Grant:
+class Subscriber(NamedTuple):
+    """The part of a Subscription that goes to gateways."""
+
+    public_id: str
+    application: subscriptions.Application
+    plan_revision: PlanRevision
+
+
+def grant_of(subscription: subscriptions.Subscription | Subscriber, routes: Iterable[Route]) -> Grant:
     """Who may call `routes`. Needs `application` and `plan_revision` loaded."""
     named = sorted(routes, key=lambda route: route.id)
     return Grant(
@@ -106,7 +115,16 @@ def grant_of(subscription: subscriptions.Subscription, routes: Iterable[Route]) 
     )
 
 
-def key_of(credential: subscriptions.Credential, grant: str, *, with_value: bool = False) -> Key:
+class KeyRow(NamedTuple):
+    """The part of a Credential that goes to gateways."""
+
+    public_id: str
+    key_id: str
+    value_digest: str
+    sealed: bytes | memoryview[Any] = b""
+
+
+def key_of(credential: subscriptions.Credential | KeyRow, grant: str, *, with_value: bool = False) -> Key:
     """A key of the subscription with the public id `grant`; its value is opened only when asked for."""
     return Key(
         id=credential.public_id,
@@ -232,35 +250,34 @@ def _subscriptions_to(routes: Mapping[Place, list[Route]]) -> QuerySet[subscript
 
 
 def _grants(routes: Mapping[Place, list[Route]]) -> Generator[Item, None, dict[int, str]]:
-    """Consumers, limits and grants; returns the public ids of the subscriptions by primary key."""
-    found = (
-        _subscriptions_to(routes)
-        .only("public_id", "api_version_id", "environment_id", "application_id", "plan_revision_id")
-        .prefetch_related("application__team", "plan_revision__plan")
+    """Consumers, limits and grants; returns the public ids of the subscriptions by primary key.
+
+    Subscriptions come as plain rows and share their application and plan: there are many of them.
+    """
+    found = _subscriptions_to(routes)
+    rows = list(
+        found.order_by().values_list(
+            "pk", "public_id", "api_version_id", "environment_id", "application_id", "plan_revision_id"
+        )
     )
-    grants: dict[int, str] = {}
-    consumers: set[int] = set()
-    limits: set[int] = set()
-    for subscription in found:
-        served = routes.get((subscription.api_version_id, subscription.environment_id))
-        if not served:
-            continue
-        if subscription.application_id not in consumers:
-            consumers.add(subscription.application_id)
-            yield consumer_of(subscription.application)
-        if subscription.plan_revision_id not in limits:
-            limits.add(subscription.plan_revision_id)
-            yield limit_of(subscription.plan_revision)
-        grants[subscription.pk] = subscription.public_id
-        yield grant_of(subscription, served)
-    return grants
+    rows = [row for row in rows if (row[2], row[3]) in routes]
+    applications = subscriptions.Application.objects.filter(pk__in={row[4] for row in rows})
+    plans = PlanRevision.objects.filter(pk__in={row[5] for row in rows})
+    callers = {application.pk: application for application in applications.select_related("team")}
+    terms = {plan_revision.pk: plan_revision for plan_revision in plans.select_related("plan")}
+    yield from map(consumer_of, callers.values())
+    yield from map(limit_of, terms.values())
+    for _pk, public_id, version, environment, application, plan_revision in rows:
+        subscriber = Subscriber(public_id, callers[application], terms[plan_revision])
+        yield grant_of(subscriber, routes[version, environment])
+    return {row[0]: row[1] for row in rows}
 
 
 def _keys(
     routes: Mapping[Place, list[Route]], grants: Mapping[int, str], with_values: bool
 ) -> Iterator[Item]:
-    fields = ["public_id", "key_id", "subscription_id", "value_digest"]
-    found = desired_credentials().filter(subscription__in=_subscriptions_to(routes))
-    for credential in found.only(*fields, *(["sealed"] if with_values else [])):
-        if credential.subscription_id in grants:
-            yield key_of(credential, grants[credential.subscription_id], with_value=with_values)
+    fields = KeyRow._fields if with_values else KeyRow._fields[:-1]
+    found = desired_credentials().filter(subscription__in=_subscriptions_to(routes)).order_by()
+    for subscription, *values in found.values_list("subscription_id", *fields):
+        if subscription in grants:
+            yield key_of(KeyRow(*values), grants[subscription], with_value=with_values)

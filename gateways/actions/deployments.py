@@ -74,18 +74,19 @@ class Journal:
     steps: list[Step] = field(default_factory=list)
     _written_at: float = 0.0
 
-    def begin(self, name: str, detail: str = "") -> None:
-        """The step before is done, this one runs. The same name again only changes the detail."""
+    def begin(self, name: str, detail: str = "") -> bool:
+        """The step before is done, this one runs. The same name again only changes the detail: False."""
         current = self.steps[-1] if self.steps else None
         if current and current.name == name and current.state == _Step.RUNNING:
             current.detail = detail
             if time.monotonic() - self._written_at > DETAIL_EVERY_S:
                 self._write(current)
-            return
+            return False
         self.end()
         if len(self.steps) < MOST_STEPS:
             self.steps.append(Step(name, detail, timezone.now()))
             self._write(self.steps[-1])
+        return True
 
     def end(self, state: str = _Step.DONE, detail: str = "") -> None:
         """Close the step that runs, if one does."""

@@ -8,6 +8,7 @@ nothing is called done before it was read back.
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -46,6 +47,7 @@ MOST_RUNS = 8
 MOST_REFUSALS = 20
 SECOND_LOOK = timedelta(minutes=5)
 """A run that held something back is repeated after so long: an address may have become reachable."""
+RENEW_EVERY_S = 1.0
 BACK_OFF_S = 4.0
 MOST_BACK_OFF_S = 120.0
 NEVER = Cast(Value(None), DateTimeField())
@@ -104,6 +106,7 @@ class _Run:
         self.version_taken = False
         self.away: list[GatewayNode] = []
         self.setup = ""
+        self.renewed_at = 0.0
 
     def carry_out(self) -> Deployment | None:
         """The whole run; the Deployment it recorded, if any. Raises LeaseLost."""
@@ -276,8 +279,10 @@ class _Run:
 
     def _step(self, name: str, detail: str) -> None:
         """Progress of the driver, too: every step holds the lease for another minute. Raises LeaseLost."""
-        self.journal.begin(name, detail)
-        renew_lease(self.lease)
+        begun = self.journal.begin(name, detail)
+        if begun or time.monotonic() - self.renewed_at > RENEW_EVERY_S:
+            self.renewed_at = time.monotonic()
+            renew_lease(self.lease)
 
 
 def refusal_of_target(url: str) -> str:
