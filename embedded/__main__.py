@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _do(options: argparse.Namespace, console: Console) -> int:
     given = environment_of_this_process()
     if options.command == "test":
-        return running.test(given, options.words, console)
+        return running.run_tests(given, options.words, console, bare=options.bare)
     layout = layout_of(given)
     if options.command == "run":
         return running.run(layout, given, console)
@@ -41,11 +41,11 @@ def _parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m embedded", description="Gatehouse on one machine.")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run", help="start everything and keep it running")
-    for name, text in (
-        ("test", "run WORDS beside scratch servers"),
-        ("exec", "run WORDS with the running system"),
-    ):
-        commands.add_parser(name, help=text).add_argument("words", nargs="+", metavar="WORDS")
+    test = commands.add_parser("test", help="run WORDS beside scratch servers")
+    test.add_argument("--bare", action="store_true", help="without static files, which only pages need")
+    inside = commands.add_parser("exec", help="run WORDS with the environment of the running system")
+    for parser_with_words in (test, inside):
+        parser_with_words.add_argument("words", nargs="+", metavar="WORDS")
     commands.add_parser("reset", help="drop all data")
     return parser.parse_args(arguments)
 

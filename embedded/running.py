@@ -36,11 +36,13 @@ def run(layout: Layout, given: dict[str, str], console: Console) -> int:
         return asyncio.run(_until_told(lambda s: _run(installation, lock, console, s), console))
 
 
-def test(given: dict[str, str], command: Sequence[str], console: Console) -> int:
-    """Run `command` with scratch servers and the environment of the portal; its exit code."""
+def run_tests(given: dict[str, str], command: Sequence[str], console: Console, *, bare: bool) -> int:
+    """Run `command` with scratch servers and the environment of the portal; its exit code. `bare` leaves out
+    the static files, which pages need.
+    """
     with _free_slot(given) as (layout, lock):
         installation = make_installation(layout, given, fast=True)
-        return asyncio.run(_until_told(lambda s: _test(installation, lock, command, s), console))
+        return asyncio.run(_until_told(lambda s: _test(installation, lock, command, s, bare=bare), console))
 
 
 def execute(layout: Layout, given: dict[str, str], command: Sequence[str]) -> int:
@@ -81,9 +83,12 @@ async def _run(installation: Installation, lock: int, console: Console, supervis
     return 0
 
 
-async def _test(installation: Installation, lock: int, command: Sequence[str], supervisor: Supervisor) -> int:
+async def _test(
+    installation: Installation, lock: int, command: Sequence[str], supervisor: Supervisor, *, bare: bool
+) -> int:
     await _start_servers(supervisor, installation, Parts(installation, lock))
-    await collect_static(supervisor, installation)
+    if not bare:
+        await collect_static(supervisor, installation)
     environment = {
         **installation.owner_environment(),
         "PYTHONPATH": str(ROOT),

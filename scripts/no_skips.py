@@ -22,4 +22,6 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     skipped = len(terminalreporter.stats.get("skipped", []))
     if skipped:
         rule = " CI allows none, so this run failed." if IN_CI else ""
-        terminalreporter.write_line(f"NOT TESTED: {skipped} skipped, listed above.{rule}", red=True, bold=True)
+        terminalreporter.write_line(
+            f"NOT TESTED: {skipped} skipped, listed above.{rule}", red=True, bold=True
+        )

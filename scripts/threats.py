@@ -24,7 +24,9 @@ def main() -> int:
     for letter, count in KNOWN.items():
         ids = [f"{letter}{number}" for number in range(1, count + 1)]
         have = [name for name in ids if name in covered]
-        sys.stdout.write(f"  {'Threats' if letter == 'T' else 'Faults'}: {len(have)} of {count} have a test.\n")
+        sys.stdout.write(
+            f"  {'Threats' if letter == 'T' else 'Faults'}: {len(have)} of {count} have a test.\n"
+        )
         sys.stdout.write(f"    with:    {' '.join(have) or '-'}\n")
         sys.stdout.write(f"    without: {' '.join(name for name in ids if name not in covered) or '-'}\n")
     return 0

@@ -30,14 +30,19 @@ class Command(BaseCommand):
         if len(password) < 12:
             raise CommandError("Set GATEHOUSE_DEMO_PASSWORD to 12 characters or more.")
         if User.objects.filter(email=PEOPLE[0].email).exists():
-            self.stdout.write("The demo is there already.")
+            self._show_sign_ins()
             return
         with transaction.atomic():
             tokens = seed(
                 password, {"orders": _address(options, "orders"), "weather": _address(options, "weather")}
             )
             _keep(tokens)
-        self.stdout.write("The demo is seeded.")
+        self._show_sign_ins()
+
+    def _show_sign_ins(self) -> None:
+        """`make run` shows these lines below its table."""
+        for person in PEOPLE:
+            self.stdout.write(f"{person.email:<20}  {person.part}")
 
 
 def _address(options: dict[str, Any], name: str) -> str:
