@@ -33,7 +33,7 @@ def run(layout: Layout, given: dict[str, str], console: Console) -> int:
         installation = make_installation(layout, given)
         refuse_taken(installation.ports_in_use(), host=installation.bind)
         console.say(f"Gatehouse starts; its state is in {layout.state}", tone="strong")
-        return asyncio.run(_until_told(lambda s: _run(installation, lock, console, s), console))
+        return asyncio.run(until_told(lambda s: _run(installation, lock, console, s), console))
 
 
 def run_tests(given: dict[str, str], command: Sequence[str], console: Console, *, bare: bool) -> int:
@@ -42,7 +42,7 @@ def run_tests(given: dict[str, str], command: Sequence[str], console: Console, *
     """
     with _free_slot(given) as (layout, lock):
         installation = make_installation(layout, given, fast=True)
-        return asyncio.run(_until_told(lambda s: _test(installation, lock, command, s, bare=bare), console))
+        return asyncio.run(until_told(lambda s: _test(installation, lock, command, s, bare=bare), console))
 
 
 def execute(layout: Layout, given: dict[str, str], command: Sequence[str]) -> int:
@@ -122,7 +122,7 @@ async def _start_servers(
     await supervisor.start(*([parts.redis()] if installation.redis else []), *beside)
 
 
-async def _until_told(work: Callable[[Supervisor], Awaitable[int]], console: Console) -> int:
+async def until_told(work: Callable[[Supervisor], Awaitable[int]], console: Console) -> int:
     """Do `work` until it ends or a signal comes: then end all parts. A second signal ends them at once.
 
     0 when it was told to stop.

@@ -1,0 +1,137 @@
+"""The servers of `run` and `test`: as root and as an ordinary user, in a path with spaces, twice."""
+
+from __future__ import annotations
+
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from embedded.layout import ROOT
+from tests.embedded.conftest import Run, processes_with
+
+ROLES = """
+import os, pathlib, psycopg
+state = pathlib.Path(os.environ["GATEHOUSE_STATE"])
+note = state / "postgres-home"
+home = pathlib.Path(note.read_text().strip()) if note.exists() else state / "postgres"
+print("runs as", (home / "data").stat().st_uid)
+with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as owner:
+    owner.execute("CREATE TABLE IF NOT EXISTS kept (id bigserial PRIMARY KEY)")
+    owner.execute("SET ROLE gatehouse_app")
+    owner.execute("INSERT INTO kept DEFAULT VALUES")
+    print("rows", owner.execute("SELECT count(*) FROM kept").fetchone()[0])
+    for statement in ("TRUNCATE kept", "DROP TABLE kept", "CREATE TABLE other (id int)"):
+        try:
+            owner.execute(statement)
+            print("allowed", statement)
+        except psycopg.errors.InsufficientPrivilege:
+            pass
+"""
+
+
+def modes(folder: Path) -> dict[Path, tuple[int, int, int]]:
+    """Mode and owner of `folder`, all above it, and the places where servers' data may lie."""
+    shared = [Path(name) for name in ("/var/lib", "/var/tmp", "/tmp")]  # noqa: S108  looked at, not used
+    places = [folder, *folder.parents, *shared, ROOT, ROOT / ".venv"]
+    found = {path: path.stat() for path in places if path.exists()}
+    return {path: (stat.S_IMODE(one.st_mode), one.st_uid, one.st_gid) for path, one in found.items()}
+
+
+def finished(run: Run) -> str:
+    assert run.process.wait(120) == 0, run.said()
+    return run.said()
+
+
+def test_the_servers_start_twice_on_one_state_and_change_no_mode(
+    launch: Callable[..., Run], state: Path
+) -> None:
+    # A home directory that nobody else may enter, as /root is.
+    state.parent.chmod(0o700)
+    before = modes(state.parent)
+    command = ("-m", "embedded", "test", "--bare", "--", sys.executable, "-c", ROLES)
+    first, second = finished(launch(*command)), finished(launch(*command))
+    assert "runs as 0" not in first, "PostgreSQL never runs as root"
+    assert "rows 1" in first
+    assert "rows 2" in second, "a second start finds the data of the first"
+    assert "allowed" not in first + second, "the portal's own role changes no table"
+    assert modes(state.parent) == before
+    assert processes_with(str(state)) == []
+
+
+def test_a_second_run_beside_the_first_takes_other_directories(
+    launch: Callable[..., Run], state: Path
+) -> None:
+    wait = "import os, sys; print('socket', os.environ['REDIS_URL'], flush=True); sys.stdin.read()"
+    command = (
+        "-m",
+        "embedded",
+        "test",
+        "--bare",
+        "--",
+        sys.executable,
+        "-c",
+        wait + "; import time; time.sleep(300)",
+    )
+    first = launch(*command)
+    first.wait_for("socket")
+    second = launch(*command)
+    second.wait_for("socket")
+    sockets = {next(line for line in run.said().splitlines() if "socket" in line) for run in (first, second)}
+    assert len(sockets) == 2
+    for run in (first, second):
+        run.tell(signal.SIGINT)
+    assert processes_with(str(state)) == []
+
+
+def test_the_exit_code_is_that_of_the_tests(launch: Callable[..., Run]) -> None:
+    run = launch("-m", "embedded", "test", "--bare", "--", sys.executable, "-c", "raise SystemExit(7)")
+    assert run.process.wait(120) == 7
+
+
+def test_reset_refuses_while_in_use_and_then_drops_everything(
+    launch: Callable[..., Run], state: Path, plain: dict[str, str]
+) -> None:
+    run = launch(
+        "-m",
+        "embedded",
+        "test",
+        "--bare",
+        "--",
+        sys.executable,
+        "-c",
+        "print('in use', flush=True); import time; time.sleep(300)",
+    )
+    run.wait_for("in use")
+    refused = reset(plain, state)
+    assert refused.returncode == 1
+    assert "Gatehouse is running here already" in refused.stdout
+    home = state / "postgres-home"
+    elsewhere = Path(home.read_text().strip()) if home.exists() else state
+    run.tell(signal.SIGTERM)
+    assert reset(plain, state).returncode == 0
+    assert not any(state.iterdir())
+    assert elsewhere == state or not elsewhere.exists()
+
+
+def test_reset_touches_nothing_that_is_not_ours(plain: dict[str, str], state: Path) -> None:
+    state.mkdir()
+    (state / "thesis.txt").write_text("three years of work")
+    refused = reset(plain, state)
+    assert refused.returncode == 1
+    assert "was not made by Gatehouse" in refused.stdout
+    assert (state / "thesis.txt").exists()
+
+
+def reset(plain: dict[str, str], state: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "embedded", "reset"],
+        env={**plain, "GATEHOUSE_STATE": str(state)},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
