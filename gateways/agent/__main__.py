@@ -11,7 +11,7 @@ import structlog
 import uvicorn
 
 from gateways.agent.app import build_agent, build_app
-from gateways.agent.settings import Settings, SettingsError, is_loopback, read_settings
+from gateways.agent.settings import SettingsError, read_settings
 
 STOP_S = 15
 
@@ -24,7 +24,6 @@ def main() -> int:
         sys.stderr.write(f"The agent does not start. {error}\n")
         return 2
     _configure_logs()
-    _warn_if_open(settings)
     app = build_app(build_agent(settings, software=_software()))
     uvicorn.run(
         app,
@@ -52,14 +51,6 @@ def _configure_logs() -> None:
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-
-
-def _warn_if_open(settings: Settings) -> None:
-    if not is_loopback(settings.listen_host) and not settings.tls_certificate:
-        structlog.get_logger(__name__).warning(
-            "the agent can be reached from other machines without TLS",
-            cure="set GATEHOUSE_AGENT_TLS_CERTIFICATE and _KEY, or listen on 127.0.0.1",
-        )
 
 
 def _software() -> str:

@@ -54,6 +54,9 @@ class State:
         return not self.problems
 
 
+_NOTHING = State(0, "", (), ("Nothing has been published to this node.",))
+
+
 class Applier:
     """Applies one push at a time. `reserved` are the ports of this node that no upstream may point to."""
 
@@ -78,6 +81,7 @@ class Applier:
         self._can_validate = can_validate
         self._clock = clock
         self._lock = asyncio.Lock()
+        self._seen = _NOTHING
         self.held: Push | None = None
 
     def load(self) -> None:
@@ -110,10 +114,22 @@ class Applier:
             logger.info("applied", version=push.version, seconds=round(self._clock() - started, 3))
 
     async def state(self) -> State:
-        """What is served now, found out from the files on disk and from Envoy's admin port."""
+        """What is served now, found out from the files on disk and from Envoy's admin port.
+
+        It waits for a push that is under way, in the midst of which neither the old nor the new is in force.
+        """
+        async with self._lock:
+            self._seen = await self._look()
+            return self._seen
+
+    async def state_without_waiting(self) -> State:
+        """Likewise, but during a push what was seen last: a heartbeat must not wait."""
+        return self._seen if self._lock.locked() else await self.state()
+
+    async def _look(self) -> State:
         push = self.held
         if push is None:
-            return State(0, "", (), ("Nothing has been published to this node.",))
+            return _NOTHING
         missing = await self._missing(push.files)
         problems = tuple(f"{name} is not in force as it was pushed." for name in sorted(missing))
         if missing and not await self._admin.is_live():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,6 +37,7 @@ class Portal:
             timeout=httpx.Timeout(REQUEST_S, connect=3.0),
             trust_env=False,
             follow_redirects=False,
+            verify=ssl.create_default_context() if url.startswith("https:") else True,
             transport=transport,
         )
 
@@ -58,14 +60,21 @@ class Portal:
         query = {"node": node, "segment": segment}
         return _offset(await self._call("GET", "/agent/v1/usage", params=query))
 
-    async def ship(self, node: str, segment: str, offset: int, body: bytes) -> int:
-        """Hand over `body`, which begins at `offset`. Returns the durable offset; raises Gap when it is below."""
+    async def ship(
+        self, node: str, segment: str, offset: int, body: bytes, *, complete_until: float | None = None
+    ) -> int:
+        """Hand over `body`, which begins at `offset`. Returns the durable offset; raises Gap when it is below.
+
+        `complete_until` (POSIX seconds) says that with this body all calls that ended before it are told.
+        """
         headers = {
             "Content-Type": "application/x-ndjson",
             "X-Node": node,
             "X-Segment": segment,
             "X-Offset": str(offset),
         }
+        if complete_until is not None:
+            headers["X-Complete-Until"] = str(round(complete_until * 1000))
         return _offset(await self._call("POST", "/agent/v1/usage", content=body, headers=headers))
 
     async def _call(self, method: str, path: str, **arguments: Any) -> httpx.Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +17,8 @@ from gateways.engine.wire import WireError, read_push
 logger = structlog.get_logger(__name__)
 
 HEARTBEAT_S = 5.0
-LONGEST_WAIT_S = 60.0
+LONGEST_WAIT_S = 15.0
+LONGEST_FETCH_WAIT_S = 120.0
 
 
 class Reporter:
@@ -28,10 +30,11 @@ class Reporter:
         self._node = node
         self._fixed = {"node": node, "agent_url": agent_url, "kind": "envoy", "software": software}
         self._started_at = datetime.now(UTC).isoformat(timespec="seconds")
-        self.last_answer_at: datetime | None = None
+        self._fetch_wait = HEARTBEAT_S
+        self._fetch_at = 0.0
 
     async def keep_reporting(self) -> None:
-        """Report until cancelled. A portal that is away is asked less and less often; the gateway serves on."""
+        """Report until cancelled. A portal that is away is asked less often; the gateway serves on."""
         wait = HEARTBEAT_S
         while True:
             try:
@@ -40,18 +43,26 @@ class Reporter:
             except PortalError as error:
                 wait = min(wait * 2, LONGEST_WAIT_S)
                 logger.warning("the portal is not reached", reason=str(error), again_in_s=wait)
-            except (Refused, NotInForce, WireError) as error:
-                wait = min(wait * 2, LONGEST_WAIT_S)
-                logger.error("the fetched configuration is not in force", reason=str(error), again_in_s=wait)
             # Jitter spreads the agents of many gateways after an outage of the portal.
             await asyncio.sleep(wait * random.uniform(0.8, 1.2))  # noqa: S311 - jitter, not a secret
 
     async def report(self) -> None:
-        """One heartbeat, and what it asks for. Raises PortalError, WireError, Refused or NotInForce."""
+        """One heartbeat, and the configuration if there is another one. Raises PortalError."""
         fetch = await self._portal.heartbeat(await self._report())
-        self.last_answer_at = datetime.now(UTC)
-        if fetch:
+        if fetch and time.monotonic() >= self._fetch_at:
+            await self._fetch_carefully()
+
+    async def _fetch_carefully(self) -> None:
+        """A configuration that does not come into force is fetched again later and later; heartbeats go on."""
+        try:
             await self.fetch()
+            self._fetch_wait = HEARTBEAT_S
+        except (Refused, NotInForce, WireError) as error:
+            self._fetch_wait = min(self._fetch_wait * 2, LONGEST_FETCH_WAIT_S)
+            self._fetch_at = time.monotonic() + self._fetch_wait
+            logger.error(
+                "the fetched configuration is not in force", reason=str(error), again_in_s=self._fetch_wait
+            )
 
     async def fetch(self) -> None:
         """Fetch the configuration and apply it; nothing happens when nothing was ever published."""
@@ -66,7 +77,7 @@ class Reporter:
             logger.info("the fetched configuration is old", reason=str(newer))
 
     async def _report(self) -> dict[str, Any]:
-        state = await self._applier.state()
+        state = await self._applier.state_without_waiting()
         return {
             **self._fixed,
             "started_at": self._started_at,

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-TOKEN_CHARS = 24
+TOKEN_CHARS = 32
 """A shorter token can be guessed, or is a placeholder."""
+
+
+_NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 
 class SettingsError(ValueError):
@@ -24,6 +28,7 @@ class Settings:
     `listen_host`, `listen_port` GATEHOUSE_AGENT_LISTEN (127.0.0.1:9100); `token` GATEHOUSE_AGENT_TOKEN or
     _FILE; `portal_url` GATEHOUSE_PORTAL_URL (empty: serve what is on disk or pushed, report nowhere);
     `node` GATEHOUSE_NODE_NAME (host name); `agent_url` GATEHOUSE_AGENT_URL (made of the listen address);
+    (beyond loopback it needs TLS, or GATEHOUSE_AGENT_PLAIN=1 where something else encrypts);
     `state` GATEHOUSE_AGENT_STATE (a directory of its own); `admin_host`, `admin_port` GATEHOUSE_ENVOY_ADMIN
     (127.0.0.1:9901); `envoy_external` GATEHOUSE_ENVOY_EXTERNAL; `envoy_path` GATEHOUSE_ENVOY (empty: the
     wheel's); `concurrency` GATEHOUSE_ENVOY_CONCURRENCY (0: one thread per core); `ca_file`
@@ -57,22 +62,33 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         raise SettingsError(
             "GATEHOUSE_ENVOY_ADMIN lets anybody rule Envoy: use an address like 127.0.0.1:9901."
         )
-    scheme = "https" if environment.get("GATEHOUSE_AGENT_TLS_CERTIFICATE") else "http"
+    node = environment.get("GATEHOUSE_NODE_NAME") or socket.gethostname()
+    if not _NODE.fullmatch(node):
+        raise SettingsError(
+            "GATEHOUSE_NODE_NAME holds at most 80 letters, digits, dots, dashes and underscores."
+        )
+    certificate = environment.get("GATEHOUSE_AGENT_TLS_CERTIFICATE", "")
+    if not (certificate or is_loopback(listen_host) or _is_set(environment, "GATEHOUSE_AGENT_PLAIN")):
+        raise SettingsError(
+            "GATEHOUSE_AGENT_LISTEN lets other machines in, and a push holds keys: set "
+            "GATEHOUSE_AGENT_TLS_CERTIFICATE and _KEY, or GATEHOUSE_AGENT_PLAIN=1 where a tunnel encrypts."
+        )
+    scheme = "https" if certificate else "http"
     return Settings(
         listen_host=listen_host,
         listen_port=listen_port,
         token=_token(environment),
         portal_url=_url(environment, "GATEHOUSE_PORTAL_URL"),
-        node=environment.get("GATEHOUSE_NODE_NAME") or socket.gethostname(),
+        node=node,
         agent_url=_url(environment, "GATEHOUSE_AGENT_URL") or f"{scheme}://{listen_host}:{listen_port}",
         state=Path(environment.get("GATEHOUSE_AGENT_STATE") or "var/agent").absolute(),
         admin_host=admin_host,
         admin_port=admin_port,
-        envoy_external=environment.get("GATEHOUSE_ENVOY_EXTERNAL", "") in {"1", "true", "yes"},
+        envoy_external=_is_set(environment, "GATEHOUSE_ENVOY_EXTERNAL"),
         envoy_path=environment.get("GATEHOUSE_ENVOY", ""),
         concurrency=_number(environment, "GATEHOUSE_ENVOY_CONCURRENCY", 0),
         ca_file=environment.get("GATEHOUSE_ENVOY_CA_FILE", ""),
-        tls_certificate=environment.get("GATEHOUSE_AGENT_TLS_CERTIFICATE", ""),
+        tls_certificate=certificate,
         tls_key=environment.get("GATEHOUSE_AGENT_TLS_KEY", ""),
         spool_bytes=_number(environment, "GATEHOUSE_AGENT_SPOOL_MB", 2048) * 1024 * 1024,
     )
@@ -84,6 +100,10 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _is_set(environment: Mapping[str, str], name: str) -> bool:
+    return environment.get(name, "").lower() in {"1", "true", "yes", "on"}
 
 
 def _token(environment: Mapping[str, str]) -> str:

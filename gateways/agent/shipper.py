@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import json
 import random
+import time
 
 import structlog
 
@@ -25,6 +26,10 @@ BATCH_BYTES = 1024 * 1024
 LEAST_BATCH_BYTES = 4096
 POLL_S = 0.25
 LONGEST_WAIT_S = 30.0
+FLUSH_S = 0.5
+"""A line is on disk this long after its call ended."""
+
+COMPLETE_EVERY_S = 2.0
 _TOO_LARGE = 413
 _CONFLICT = 409
 
@@ -46,6 +51,7 @@ class Shipper:
         self._positions: dict[str, Position] = {}
         # Until Envoy has opened its log again, an older segment may still be written.
         self._reopen_wanted = True
+        self._complete_until = 0.0
         self.shipped_lines = 0
         self.lost_bytes = 0
 
@@ -66,6 +72,7 @@ class Shipper:
 
     async def ship_all(self) -> None:
         """Ship every whole line there is. Raises PortalError, after it has tried the other segments."""
+        started = time.time()
         await self._begin_segment_if_full()
         self._enforce_spool()
         failure: PortalError | None = None
@@ -78,11 +85,20 @@ class Shipper:
                     break
         if failure is not None:
             raise failure
+        await self._say_complete(started - FLUSH_S)
 
     def backlog_bytes(self) -> int:
         """Bytes of log that the portal does not hold yet, as far as known."""
         done = sum(position.raw for position in self._positions.values())
         return max(0, total_bytes(self._segments.directory) - done)
+
+    async def _say_complete(self, until: float) -> None:
+        """Let the portal know up to when its figures are whole, also while no calls come."""
+        name = self._segments.current()
+        position = self._positions.get(name)
+        if position is not None and until - self._complete_until >= COMPLETE_EVERY_S:
+            await self._portal.ship(self._node, name, position.feed, b"", complete_until=until)
+            self._complete_until = until
 
     async def _ship_or_finish(self, name: str) -> None:
         # Settled is asked first: lines that come while the last are shipped belong to the next round.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Self
@@ -33,7 +34,7 @@ class HttpClient:
 
     Timeouts are seconds. Connection errors and 5xx are retried for idempotent methods, `retries` times,
     with full jitter. Redirects are not followed and the environment's proxies are not used: an admin API
-    is where its operator says it is.
+    is where its operator says it is. Certificates are checked against `ca_file`, or the system's authorities.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class HttpClient:
         timeout: float = 30.0,
         connect_timeout: float = 3.0,
         retries: int = 3,
+        ca_file: str = "",
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -56,6 +58,7 @@ class HttpClient:
             timeout=httpx.Timeout(timeout, connect=connect_timeout),
             follow_redirects=False,
             trust_env=False,
+            verify=_authorities(base_url, ca_file),
             transport=transport,
         )
 
@@ -105,6 +108,13 @@ class HttpClient:
         detail = redact(problem_text(response), self._token)[:MESSAGE_CHARS]
         permanent = 300 <= status < 500 and status not in TEMPORARY_STATUSES
         return DriverError(f"{detail} (HTTP {status})", permanent=permanent)
+
+
+def _authorities(base_url: str, ca_file: str) -> ssl.SSLContext | bool:
+    """Loading the system's authorities takes milliseconds, so plain HTTP goes without."""
+    if not base_url.startswith("https:"):
+        return True
+    return ssl.create_default_context(cafile=ca_file or None)
 
 
 def problem_text(response: httpx.Response) -> str:

@@ -179,9 +179,10 @@ def _grant(grant: Grant, adaption: _Adaption) -> Grant:
 
 
 def _key(key: Key, adaption: _Adaption) -> Key:
+    """A preview works without the values of keys; a push without them is refused by the driver."""
     if not adaption.has(Grant, key.grant):
         raise Dropped("Dropped: its subscription is not on this gateway.")
-    if not KEY_VALUE.fullmatch(key.value) or value_digest(key.value) != key.value_digest:
+    if key.value and not (KEY_VALUE.fullmatch(key.value) and value_digest(key.value) == key.value_digest):
         raise Dropped("Dropped: its value is not that of a key.")
     if key.value_digest in adaption.values:
         raise Dropped("Dropped: another key has the same value.")

@@ -12,6 +12,7 @@ from gateways.engine.driver import DriverError, Node
 from gateways.engine.http import HttpClient
 
 PUSH_SECONDS = 120.0
+ASK_SECONDS = 30.0
 _AT_ONCE = 8
 
 
@@ -27,13 +28,14 @@ class Served:
 class AgentClient:
     """One agent. All methods raise DriverError."""
 
-    def __init__(self, node: Node, token: str) -> None:
+    def __init__(self, node: Node, token: str, ca_file: str = "") -> None:
         self.node = node
         self._token = token
+        self._ca_file = ca_file
 
     def push(self, body: bytes) -> Mapping[str, Any]:
         """Have `body` applied. Permanent DriverError when the gateway refuses it, in its own words."""
-        with HttpClient(self.node.url, token=self._token, timeout=PUSH_SECONDS, retries=1) as client:
+        with self._client(timeout=PUSH_SECONDS, retries=1) as client:
             headers = {"Content-Type": "application/json"}
             answer = client.request("PUT", "/v1/config", content=body, headers=headers)
             return dict(answer.json())
@@ -52,8 +54,13 @@ class AgentClient:
         return self.served()
 
     def _get(self, path: str) -> Mapping[str, Any]:
-        with HttpClient(self.node.url, token=self._token, retries=2) as client:
+        with self._client(timeout=ASK_SECONDS, retries=2) as client:
             return dict(client.request("GET", path).json())
+
+    def _client(self, *, timeout: float, retries: int) -> HttpClient:
+        return HttpClient(
+            self.node.url, token=self._token, timeout=timeout, retries=retries, ca_file=self._ca_file
+        )
 
 
 def on_every_node[T](

@@ -10,7 +10,7 @@ from gateways.drivers.envoy.adapt import adapt
 from gateways.drivers.envoy.client import AgentClient, Served, on_every_node
 from gateways.drivers.envoy.translate import files, phases
 from gateways.engine.changes import Change, ChangeSet, Delete
-from gateways.engine.document import Block, Document, Item, Key, Ref, digest
+from gateways.engine.document import Block, Document, Item, Key, Ref, digest, ref
 from gateways.engine.driver import Adapted, Connection, DriverError, Feature, Progress, Scope, Verdict
 from gateways.engine.wire import make_push
 
@@ -19,7 +19,11 @@ _DIFFERS = " (not the same on every node)"
 
 
 class EnvoyDriver:
-    """Envoy through agents. Options: `listen`, the address its ports are bound to (default every one)."""
+    """Envoy through agents.
+
+    Options: `listen`, the address that its ports are bound to (default every one); `ca_file`, the authorities
+    of the agents' certificates (default the system's).
+    """
 
     kind: ClassVar[str] = "envoy"
     label: ClassVar[str] = "Envoy"
@@ -28,7 +32,10 @@ class EnvoyDriver:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        self.clients = [AgentClient(node, connection.token) for node in connection.nodes]
+        self.clients = [
+            AgentClient(node, connection.token, connection.options.get("ca_file", ""))
+            for node in connection.nodes
+        ]
         self._address = connection.options.get("listen") or _ANY_ADDRESS
         self._nodes = max(1, len(connection.nodes))
 
@@ -46,6 +53,7 @@ class EnvoyDriver:
     def apply(self, changes: ChangeSet, progress: Progress) -> None:
         """Render, and have every node take it. Raises DriverError in the words of the nodes that did not."""
         progress("render", f"{len(changes.desired)} objects for {len(self.clients)} nodes")
+        _raise_without_values(changes.desired)
         body = self._render(changes)
         progress("push", ", ".join(client.node.name for client in self.clients))
         results = on_every_node(self.clients, lambda client: client.push(body))
@@ -64,6 +72,7 @@ class EnvoyDriver:
     def snapshot(self, desired: Document) -> bytes:
         """The body that an agent fetches at its start: everything in one phase."""
         document = self.adapt(desired).document
+        _raise_without_values(document)
         rendered = files(document, self.connection.listeners, address=self._address, nodes=self._nodes)
         return make_push(self.kind, self.connection.version, document, [rendered]).to_bytes()
 
@@ -90,6 +99,13 @@ class EnvoyDriver:
             text = "; ".join(f"{name}: {error.message}" for name, error in failures.items())
             permanent = any(error.permanent for error in failures.values())
             raise DriverError(text, permanent=permanent, offenders=_named_in(text, document))
+
+
+def _raise_without_values(document: Document) -> None:
+    """A key without its value would be an empty key, which is no key at all."""
+    empty = tuple(ref(key) for key in document.of_kind(Key) if not key.value)
+    if empty:
+        raise DriverError(f"{len(empty)} keys came without their values.", permanent=True, offenders=empty)
 
 
 def _named_in(text: str, document: Document) -> tuple[Ref, ...]:

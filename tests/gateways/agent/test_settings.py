@@ -11,7 +11,7 @@ import pytest
 
 from gateways.agent.settings import SettingsError, read_settings
 
-TOKEN = "0123456789abcdefghijklmnopq"
+TOKEN = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 def test_the_defaults_keep_to_this_machine() -> None:
@@ -35,6 +35,8 @@ def test_the_token_can_stand_in_a_file(tmp_path: Path) -> None:
         ({"GATEHOUSE_AGENT_TOKEN_FILE": "/nowhere"}, "GATEHOUSE_AGENT_TOKEN_FILE"),
         ({"GATEHOUSE_AGENT_TOKEN": TOKEN, "GATEHOUSE_ENVOY_ADMIN": "0.0.0.0:9901"}, "GATEHOUSE_ENVOY_ADMIN"),
         ({"GATEHOUSE_AGENT_TOKEN": TOKEN, "GATEHOUSE_AGENT_LISTEN": "9100"}, "GATEHOUSE_AGENT_LISTEN"),
+        ({"GATEHOUSE_AGENT_TOKEN": TOKEN, "GATEHOUSE_AGENT_LISTEN": "0.0.0.0:9100"}, "TLS_CERTIFICATE"),
+        ({"GATEHOUSE_AGENT_TOKEN": TOKEN, "GATEHOUSE_NODE_NAME": "a b"}, "GATEHOUSE_NODE_NAME"),
         ({"GATEHOUSE_AGENT_TOKEN": TOKEN, "GATEHOUSE_PORTAL_URL": "portal"}, "GATEHOUSE_PORTAL_URL"),
         ({"GATEHOUSE_AGENT_TOKEN": TOKEN, "GATEHOUSE_AGENT_SPOOL_MB": "x"}, "GATEHOUSE_AGENT_SPOOL_MB"),
     ],

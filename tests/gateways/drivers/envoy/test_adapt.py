@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from gateways.drivers.envoy.adapt import adapt
+from gateways.drivers.envoy.driver import EnvoyDriver
 from gateways.engine.document import HealthCheck, Item, Kind, Ref, Route, Target, Upstream, ref
-from gateways.engine.driver import Adapted, DriverError, Listener
+from gateways.engine.driver import Adapted, Connection, DriverError, Listener
 from tests.gateways import documents as make
 
 LISTENERS = (Listener("production", 8080), Listener("sandbox", 8090))
@@ -65,7 +66,6 @@ def test_adapting_twice_is_the_same_as_once() -> None:
         (make.grant("1", "1", application="2"), "application is not on this gateway"),
         (make.grant("1", "1", plan="2"), "limit is not on this gateway"),
         (replace(make.key("1"), value="short"), "not that of a key"),
-        (replace(make.key("1"), value=""), "not that of a key"),
         (make.key("1", "2"), "subscription is not on this gateway"),
         (make.block("2", 1), "subscription is not on this gateway"),
     ],
@@ -74,6 +74,19 @@ def test_what_does_not_fit_is_dropped_with_a_reason(item: Item, note: str) -> No
     result = adapted(item)
     assert ref(item) not in result.document.items
     assert note in result.notes[ref(item)]
+
+
+def test_a_preview_works_without_the_values_of_keys() -> None:
+    bare = replace(make.key("1"), value="")
+    assert ref(bare) in adapted(bare).document.items
+
+
+def test_a_push_without_the_values_of_keys_is_refused() -> None:
+    driver = EnvoyDriver(Connection("edge", listeners=LISTENERS))
+    bare = make.document(*BASE, replace(make.key("9", "1"), value=""))
+    with pytest.raises(DriverError, match="without their values") as error:
+        driver.snapshot(bare)
+    assert error.value.offenders == (Ref(Kind.KEY, "crd_9"),)
 
 
 def test_what_hangs_on_a_dropped_object_goes_with_it() -> None:
