@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import and_
 from typing import Any
@@ -22,6 +22,7 @@ from django.db.models import (
     QuerySet,
     Value,
 )
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast
 
 from apis.models import (
@@ -83,7 +84,7 @@ class Facets:
 
 def catalogue(actor: Actor, filters: CatalogueFilters) -> QuerySet[Api]:
     """APIs on offer that `actor` may see and that match: the best match first, else by name."""
-    found = _narrowed(actor, filters).select_related("team")
+    found = _narrowed(actor, filters)
     query = search_query(filters.text)
     if query is None:
         return found.order_by("name", "pk")
@@ -105,20 +106,35 @@ def with_offer(apis: QuerySet[Api]) -> QuerySet[Api]:
     )
 
 
-def catalogue_facets(actor: Actor, filters: CatalogueFilters, *, most: int = 12) -> Facets:
-    """Tags and teams of what `filters` find, each counted as if its own filter were not set."""
-    without_team = CatalogueFilters(
-        filters.text, filters.tags, "", filters.visibility, filters.state, filters.environment
-    )
+def catalogue_ids(actor: Actor, filters: CatalogueFilters) -> list[int]:
+    """Primary keys of what `catalogue` finds, in its order.
+
+    A page needs count, rows and facets of the same search; asked once, the texts are ranked once.
+    """
+    return list(catalogue(actor, filters).values_list("pk", flat=True))
+
+
+def offers_of(ids: Sequence[int]) -> list[Api]:
+    """The APIs of a slice of `catalogue_ids`, in its order, with what a card shows."""
+    apis = {api.pk: api for api in with_offer(_cards().filter(pk__in=ids))}
+    return [apis[pk] for pk in ids if pk in apis]
+
+
+def catalogue_facets(
+    actor: Actor, filters: CatalogueFilters, *, found: Sequence[int] | None = None, most: int = 12
+) -> Facets:
+    """Tags of what `filters` find (`found`, where it is known), and teams as if no team were chosen."""
+    ids = catalogue_ids(actor, filters) if found is None else found
+    of_any_team = catalogue_ids(actor, replace(filters, team="")) if filters.team else ids
     tags = (
-        _narrowed(actor, filters)
+        _among(ids)
         .annotate(tag=Func(F("tags"), function="unnest"))
         .values("tag")
         .annotate(n=Count("pk"))
         .order_by("-n", "tag")[:most]
     )
     teams = (
-        _narrowed(actor, without_team)
+        _among(of_any_team)
         .values("team__slug", "team__name")
         .annotate(n=Count("pk"))
         .order_by("-n", "team__name")[:most]
@@ -129,7 +145,17 @@ def catalogue_facets(actor: Actor, filters: CatalogueFilters, *, most: int = 12)
     )
 
 
-def search_query(text: str) -> CombinedSearchQuery | None:
+def _among(ids: Sequence[int]) -> QuerySet[Api]:
+    """APIs with these keys, handed over as one array: thousands of parameters would cost more than the rest."""
+    return Api.objects.filter(pk__in=RawSQL("SELECT unnest(%s::bigint[])", [list(ids)]))
+
+
+def _cards() -> QuerySet[Api]:
+    """APIs without their index of words, which nobody shows."""
+    return Api.objects.select_related("team").defer("search")
+
+
+def search_query(text: str) -> SearchQuery | CombinedSearchQuery | None:
     """Every word of `text` must occur, whole, as a prefix ("deliv") or by its stem ("deliveries")."""
     words = words_of(text)[:MOST_QUERY_WORDS]
     if not words:
@@ -145,9 +171,8 @@ def search_query(text: str) -> CombinedSearchQuery | None:
 def _narrowed(actor: Actor, filters: CatalogueFilters) -> QuerySet[Api]:
     states = [filters.state] if filters.state else list(LISTED_STATES)
     versions = ApiVersion.objects.filter(api=OuterRef("pk"), state__in=states)
-    found = Api.objects.visible_to(actor).filter(
-        Exists(versions), _wanted(filters), first_published_at__isnull=False
-    )
+    visible = Api.objects.visible_to(actor).select_related("team").defer("search")
+    found = visible.filter(Exists(versions), _wanted(filters), first_published_at__isnull=False)
     query = search_query(filters.text)
     return found if query is None else found.filter(search=query)
 
@@ -202,6 +227,18 @@ def shown_spec(version: ApiVersion, actor: Actor) -> SpecDocument | None:
     for revision in newest:
         return revision.spec
     return version.spec if sees_drafts(actor, version.api.team_id) else None
+
+
+def text_without_addresses(spec: SpecDocument) -> str:
+    """The document for readers, as canonical JSON: where the backend runs is nobody else's business."""
+    document = json.loads(spec.text)
+    document.pop("servers", None)
+    shared = (document.get("components") or {}).get("pathItems") or {}
+    for item in (*document.get("paths", {}).values(), *shared.values()):
+        item.pop("servers", None)
+        for method in METHODS & item.keys():
+            item[method].pop("servers", None)
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))
 
 
 def sees_drafts(actor: Actor, team_id: int) -> bool:
@@ -284,10 +321,9 @@ def published_by(actor: Actor) -> QuerySet[Api]:
     return (
         Api.objects.filter(team_id__in=actor.team_ids(Verb.API_VIEW))
         .select_related("team")
-        .prefetch_related(
-            Prefetch("versions", versions, to_attr="all_versions"),
-            Prefetch("plans", Plan.objects.order_by("name"), to_attr="all_plans"),
-        )
+        .defer("search")
+        .prefetch_related(Prefetch("versions", versions, to_attr="all_versions"))
+        .prefetch_related(Prefetch("plans", Plan.objects.order_by("name"), to_attr="all_plans"))
         .order_by("team__name", "name")
     )
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from django.contrib.postgres.search import CombinedSearchVector, SearchVector
+from django.contrib.postgres.search import SearchVector
 from django.db.models import Q, Value
+from django.db.models.expressions import CombinedExpression
 
 from apis.models import Api, ApiVersion, Operation, Revision
 from apis.models.words import words_of
@@ -27,7 +28,7 @@ def refresh_search(api: Api) -> None:
     Api.objects.filter(pk=api.pk).update(search=vector)
 
 
-def _vector(text: str, weight: str) -> CombinedSearchVector:
+def _vector(text: str, weight: str) -> CombinedExpression:
     """Whole words for prefixes ("simple") and their stems ("english"); queries ask for either."""
     words = Value(" ".join(words_of(text)[:MOST_WORDS]))
     return SearchVector(words, weight=weight, config="simple") + SearchVector(

@@ -55,9 +55,8 @@ class ApiCreateForm(SpecForm):
     def keep(self, read: ReadSpec) -> None:
         """Fill what is empty from the document that was read."""
         super().keep(read)
-        for name, value in facts_of(read).items():
-            if not self.data.get(name):
-                self.data[name] = value
+        shown = dict(self.data.items())
+        self.data = {**shown, **{name: shown.get(name) or value for name, value in facts_of(read).items()}}
 
     @property
     def values(self) -> dict[str, Any]:
@@ -71,7 +70,7 @@ class TagsField(forms.CharField):
     def prepare_value(self, value: Any) -> Any:
         return ", ".join(value) if isinstance(value, list) else value
 
-    def clean(self, value: Any) -> list[str]:  # type: ignore[override]
+    def clean(self, value: Any) -> list[str]:
         return [tag.strip() for tag in (super().clean(value) or "").split(",") if tag.strip()]
 
 

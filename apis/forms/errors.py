@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from django.core.exceptions import ValidationError
-from django.forms import Form
+from django.forms import BaseForm
 
 
-def add_errors(form: Form, error: ValidationError) -> None:
+def add_errors(form: BaseForm, error: ValidationError) -> None:
     """Put what an action refused beside the fields of `form`; what fits no field goes above them."""
     if not hasattr(error, "error_dict"):
         form.add_error(None, error)

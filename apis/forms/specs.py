@@ -62,7 +62,7 @@ class SpecForm(forms.Form):
 
     def keep(self, read: ReadSpec) -> None:
         """Show the document as text from now on, so that a file need not be sent twice."""
-        shown = self.data.copy()
+        shown = dict(self.data.items())
         upload = self.cleaned_data.get("file")
         if upload:
             shown["text"] = (self.document or b"").decode("utf-8", "replace")

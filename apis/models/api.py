@@ -77,7 +77,11 @@ class Api(Record):
                 ),
             )
         ]
-        indexes = [GinIndex(fields=["search"], name="api_search"), GinIndex(fields=["tags"], name="api_tags")]
+        indexes = [
+            # Read far more often than written: a list of pending entries would make the planner pass it by.
+            GinIndex(fields=["search"], name="api_search", fastupdate=False),
+            GinIndex(fields=["tags"], name="api_tags"),
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -247,7 +247,7 @@ class PlanOutput(serializers.ModelSerializer[Plan]):
     """A plan with the revision on offer."""
 
     id = serializers.CharField(source="public_id")
-    environments = serializers.SlugRelatedField("slug", many=True, read_only=True)
+    environments: Any = serializers.SlugRelatedField("slug", many=True, read_only=True)
     approvers = serializers.CharField(source="approvers.public_id", default=None)
     revision = serializers.SerializerMethodField()
 
@@ -364,7 +364,7 @@ class EnvironmentOutput(serializers.ModelSerializer[Environment]):
     """An environment. No `publishers`: every team may publish to it."""
 
     id = serializers.CharField(source="public_id")
-    publishers = serializers.SlugRelatedField("slug", many=True, read_only=True)
+    publishers: Any = serializers.SlugRelatedField("slug", many=True, read_only=True)
 
     class Meta:
         model = Environment

@@ -1,5 +1,7 @@
 """Routes of apis below `api/v1/`."""
 
+from typing import Any
+
 from django.urls import path
 
 from apis.rest.apis import ApiViewSet, CatalogueViewSet, ShareViewSet
@@ -8,8 +10,8 @@ from apis.rest.plans import PlanViewSet
 from apis.rest.upstreams import UpstreamViewSet
 from apis.rest.versions import RevisionViewSet, SpecView, VersionViewSet
 
-LIST = {"get": "list", "post": "create"}
-ITEM = {"get": "retrieve", "patch": "partial_update"}
+LIST: dict[str, Any] = {"get": "list", "post": "create"}
+ITEM: dict[str, Any] = {"get": "retrieve", "patch": "partial_update"}
 API = "apis/<slug:team>/<slug:slug>"
 VERSION = f"{API}/versions/<int:major>"
 PLAN = f"{API}/plans/<slug:plan>"

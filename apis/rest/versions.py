@@ -25,7 +25,7 @@ from apis.actions import (
     retire_version,
 )
 from apis.models import ApiVersion, Revision, SpecDocument, Upstream
-from apis.queries import SpecChange, compare_documents, own_versions, shown_spec
+from apis.queries import SpecChange, compare_documents, own_versions, shown_spec, text_without_addresses
 from apis.rest import serializers
 from apis.rest.reading import (
     RawParser,
@@ -136,8 +136,9 @@ class SpecView(ResourceViewSet[SpecDocument]):
         spec = version.spec if draft else shown_spec(version, self.actor)
         if spec is None:
             raise Http404
+        text = spec.text if draft else text_without_addresses(spec)
         headers = {"ETag": f'"{spec.digest}"'}
-        return HttpResponse(spec.text, content_type="application/json", headers=headers)
+        return HttpResponse(text, content_type="application/json", headers=headers)
 
     @extend_schema(
         operation_id="apis_versions_spec_update",
@@ -151,7 +152,7 @@ class SpecView(ResourceViewSet[SpecDocument]):
         before = version.spec.text if version.spec else NO_DOCUMENT
         if request.query_params.get("dry_run", "").lower() in ("1", "true"):
             read = read_document(data, filename)
-            shown = {"id": None, "operations": len(read.operations)}
+            shown: dict[str, Any] = {"id": None, "operations": len(read.operations)}
             return self._told(read, compare_documents(before, read.text), shown)
         spec = import_spec(version, actor=self.actor, data=data, filename=filename)
         shown = {"id": spec.public_id, "operations": spec.operations.count()}

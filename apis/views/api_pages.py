@@ -9,7 +9,14 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
 from apis.models import Api, ApiVersion
-from apis.queries import listed_versions, offered_plans, operations_of, sees_drafts, shown_spec
+from apis.queries import (
+    listed_versions,
+    offered_plans,
+    operations_of,
+    sees_drafts,
+    shown_spec,
+    text_without_addresses,
+)
 from apis.views.lookup import find_api, find_version
 from teams.access import OPEN, HtmxHttpRequest, htmx_partial, page
 
@@ -60,7 +67,7 @@ def version_openapi(request: HtmxHttpRequest, team: str, slug: str, major: int) 
     spec = shown_spec(version, request.actor)
     if spec is None:
         raise Http404
-    answer = HttpResponse(spec.text, content_type="application/json")
+    answer = HttpResponse(text_without_addresses(spec), content_type="application/json")
     if "download" in request.GET:
         name = f"{version.api.slug}-v{version.major}.json"
         answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.paginator import Page, Paginator
+from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
 from apis.forms import CatalogueForm
-from apis.models import Api
-from apis.queries import catalogue, catalogue_facets, with_offer
+from apis.queries import catalogue_facets, catalogue_ids, offers_of
 from teams.access import OPEN, HtmxHttpRequest, htmx_partial, page
 
 PAGE_SIZE = 24
@@ -23,23 +22,20 @@ def catalogue_page(request: HtmxHttpRequest) -> HttpResponseBase:
     """Search, filters and what they find; htmx gets the results alone."""
     form = CatalogueForm(request.GET)
     filters = form.filters
-    found = _numbered(request, with_offer(catalogue(request.actor, filters)))
+    ids = catalogue_ids(request.actor, filters)
+    found = Paginator(ids, PAGE_SIZE).get_page(request.GET.get("page"))
     context = {
         "form": form,
         "filters": filters,
         "page": found,
-        "facets": catalogue_facets(request.actor, filters),
+        "apis": offers_of(found.object_list),
+        "facets": catalogue_facets(request.actor, filters, found=ids),
         "view": request.GET.get("view") if request.GET.get("view") in VIEWS else VIEWS[0],
         **_links(request, form.tags),
     }
     template = "apis/catalogue_list.html" + ("#results" if htmx_partial(request) else "")
     answer: HttpResponse = render(request, template, context)
     return answer
-
-
-def _numbered(request: HtmxHttpRequest, apis: Any) -> Page[Api]:
-    """The page asked for, or the nearest one there is."""
-    return Paginator(apis, PAGE_SIZE).get_page(request.GET.get("page"))
 
 
 def _links(request: HtmxHttpRequest, tags: tuple[str, ...]) -> dict[str, Any]:
