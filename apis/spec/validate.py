@@ -11,7 +11,7 @@ from typing import Any
 import jsonschema_rs
 
 from apis.spec.places import Source
-from apis.spec.problems import MAX_PROBLEMS
+from apis.spec.problems import MAX_PROBLEMS, whole_file
 from apis.spec.rules import check_rules
 from apis.spec.schema_errors import readable
 
@@ -23,18 +23,32 @@ _BASE_31 = {
     "$ref": "https://spec.openapis.org/oas/3.1/schema/2022-10-07",
     "$defs": {"schema": {"$dynamicAnchor": "meta", "$ref": "https://spec.openapis.org/oas/3.1/dialect/base"}},
 }
-# A document with more errors than this is wrong throughout; each error costs memory.
+# More errors than this say nothing new.
 _MAX_RAW_ERRORS = 5 * MAX_PROBLEMS
 
 
 def check_document(source: Source, minor: str) -> None:
     """Note in `source` every problem and warning of an OpenAPI document of version `minor` ("3.0" or "3.1")."""
     validator, definitions = _validator(minor)
-    errors = list(islice(validator.iter_errors(source.root), _MAX_RAW_ERRORS + 1))
+    errors = _errors(validator, source.root)
     source.problems.cut |= len(errors) > _MAX_RAW_ERRORS
     for problem in readable(iter(errors[:_MAX_RAW_ERRORS]), definitions):
         (source.warn if problem.tolerated else source.refuse)(problem.steps, problem.code, problem.message)
     check_rules(source)
+
+
+def _errors(validator: Any, root: dict[str, Any]) -> list[Any]:
+    """The errors of the schema, one more than are used at most. Raises SpecRefused when there are too many to hold."""
+    try:
+        return list(islice(validator.iter_errors(root), _MAX_RAW_ERRORS + 1))
+    except RuntimeError as error:
+        if "panicked" not in str(error):
+            raise
+    # The library gathers all errors before it gives the first, and this many did not fit into our memory limit.
+    raise whole_file(
+        "too-many-errors",
+        "The document is wrong in more places than can be listed. Check it with an OpenAPI linter first.",
+    )
 
 
 @cache

@@ -20,7 +20,7 @@ from apis.spec.problems import SpecRefused, whole_file
 from apis.spec.summary import summarise
 
 CPU_SECONDS = 20
-MEMORY_BYTES = 1 << 30
+MEMORY_BYTES = 640 << 20  # a good document of ten megabytes takes a third of it
 
 # Audit events of CPython that a reader of a document has no business raising.
 _FORBIDDEN = (
