@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from subscriptions.queries import approvals_waiting
 from teams.access import SIGNED_IN, Rule
-from teams.models import Actor
+from teams.models import Actor, Verb
 from teams.queries import unread_count
 
 THEME_COOKIE = "gatehouse_theme"
@@ -24,6 +24,15 @@ def _nothing_waits(_actor: Actor) -> int:
     return 0
 
 
+def _whoever_may_enter(_actor: Actor) -> bool:
+    return True
+
+
+def _overseer(actor: Actor) -> bool:
+    """Platform administrators and auditors."""
+    return actor.everywhere(Verb.AUDIT_VIEW)
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One entry of a menu, as declared here. Whoever may enter its page sees it: the page's own rule decides."""
@@ -32,6 +41,8 @@ class Entry:
     url_name: str
     also: tuple[str, ...] = ()
     """Path prefixes beside its own under which the entry is the current one."""
+    shown: Callable[[Actor], bool] = _whoever_may_enter
+    """Who sees it beyond the page's rule, where the page itself asks for more."""
     count: Callable[[Actor], int] = _nothing_waits
     """How many things wait for the actor there."""
     whole: bool = False
@@ -59,7 +70,7 @@ RAIL: tuple[Entry, ...] = (
     Entry(_("Publish"), "publish", also=("/upstreams/",)),
     Entry(_("Gateways"), "gateways", also=("/publications/", "/deployments/")),
     Entry(_("Usage"), "usage"),
-    Entry(_("Admin"), "administration", also=("/environments/", "/audit/")),
+    Entry(_("Admin"), "administration", also=("/environments/", "/audit/"), shown=_overseer),
 )
 PERSON: tuple[Entry, ...] = (
     Entry(_("Notices"), "notices", count=lambda actor: unread_count(actor.user) if actor.user else 0),
@@ -69,6 +80,7 @@ PERSON: tuple[Entry, ...] = (
 )
 ACCOUNT: tuple[Entry, ...] = (
     Entry(_("Profile"), "profile", whole=True),
+    Entry(_("Profile"), "profile"),
     Entry(_("E-mail"), "account_email"),
     Entry(_("Password"), "account_change_password", also=("/accounts/password/",)),
     Entry(_("Two-factor sign-in"), "mfa_index"),
@@ -97,7 +109,7 @@ def links(request: HttpRequest, entries: Iterable[Entry]) -> list[Link]:
     found = []
     for entry in entries:
         url = _url(entry)
-        if url and _may_enter(actor, url):
+        if url and _may_enter(actor, url) and entry.shown(actor):
             current = entry.is_current(request.path, url)
             found.append(Link(entry.label, url, current, entry.count(actor) if actor.is_signed_in else 0))
     return found

@@ -86,6 +86,11 @@
     return event.clientX < box.left || event.clientX > box.right || event.clientY < box.top || event.clientY > box.bottom;
   }
 
+  /* A choice that answers at once; the button beside it does the same without this script. */
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("[data-submit]")) event.target.form.requestSubmit();
+  });
+
   /* ---- keys: "/" search, "?" help, data-key="a" presses the control that bears it ---- */
   const keysOff = () => localStorage.getItem("gatehouse-keys") === "off";
   document.addEventListener("keydown", (event) => {
@@ -201,7 +206,7 @@
 
   /* A table that scrolls sideways must be reachable by keyboard; one that fits must not be a stop. */
   function reachable() {
-    $$(".table").forEach((box) => {
+    $$(".table, .scroll").forEach((box) => {
       if (box.scrollWidth > box.clientWidth + 1 || box.scrollHeight > box.clientHeight + 1) box.tabIndex = 0;
       else box.removeAttribute("tabindex");
     });

@@ -57,9 +57,7 @@ def test_an_answer_says_how_many_calls_are_left(api_of, alice: User) -> None:
     assert second["RateLimit"].startswith('"token";r=598;t=')
 
 
-def test_over_the_limit_is_429_with_the_seconds_to_wait(
-    api_of, alice: User, bob: User, settings
-) -> None:
+def test_over_the_limit_is_429_with_the_seconds_to_wait(api_of, alice: User, bob: User, settings) -> None:
     rates = {"token": "3/min"}
     settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "DEFAULT_THROTTLE_RATES": rates}
     client = api_of(alice)
