@@ -79,8 +79,7 @@ def _secrets(ca_file: str) -> list[Json]:
 
 
 def _follow(name: str) -> Json:
-    path = {"path": f"{XDS_DIRECTORY}/{name}", "watched_directory": {"path": XDS_DIRECTORY}}
-    return {"path_config_source": path, "resource_api_version": "V3"}
+    return {"path_config_source": {"path": f"{XDS_DIRECTORY}/{name}"}, "resource_api_version": "V3"}
 
 
 def _plain(resource: Json) -> Json:

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import threading
@@ -79,14 +80,16 @@ class Echo(http.server.BaseHTTPRequestHandler):
 
 
 @contextmanager
-def echo_upstream() -> Iterator[str]:
+def echo_upstream(tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """A running upstream; gives its address."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
+        yield f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}"
     finally:
         Echo.released.set()
         server.shutdown()
@@ -101,6 +104,7 @@ class EnvoyNode:
     state: Path
     portal_url: str = ""
     name: str = "node-1"
+    ca_file: str = ""
     agent_port: int = field(default_factory=free_port)
     admin_port: int = field(default_factory=free_port)
     production_port: int = field(default_factory=free_port)
@@ -124,6 +128,7 @@ class EnvoyNode:
             "GATEHOUSE_AGENT_STATE": str(self.state),
             "GATEHOUSE_ENVOY_ADMIN": f"127.0.0.1:{self.admin_port}",
             "GATEHOUSE_ENVOY_CONCURRENCY": "2",
+            "GATEHOUSE_ENVOY_CA_FILE": self.ca_file,
         }
 
     def start(self) -> None:

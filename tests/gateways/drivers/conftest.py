@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.gateways.certificates import Authority
 from tests.gateways.envoy_node import EnvoyNode, EnvoyUnderTest, echo_upstream
 
 
@@ -21,9 +22,17 @@ def upstream_url() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def envoy(tmp_path_factory: pytest.TempPathFactory, upstream_url: str) -> Iterator[EnvoyUnderTest]:
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Whom the Envoy of these tests trusts."""
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="session")
+def envoy(
+    tmp_path_factory: pytest.TempPathFactory, upstream_url: str, authority: Authority
+) -> Iterator[EnvoyUnderTest]:
     """A running agent with its Envoy."""
-    node = EnvoyNode(tmp_path_factory.mktemp("envoy") / "agent")
+    node = EnvoyNode(tmp_path_factory.mktemp("envoy") / "agent", ca_file=str(authority.ca_file))
     node.start()
     under_test = EnvoyUnderTest(node, upstream_url)
     yield under_test
