@@ -106,13 +106,21 @@ def navigation(request: HttpRequest) -> Mapping[str, Any]:
 def links(request: HttpRequest, entries: Iterable[Entry]) -> list[Link]:
     """The entries whose pages the actor of `request` may enter; those that no app offers are left out."""
     actor: Actor = request.actor  # type: ignore[attr-defined]
-    found = []
-    for entry in entries:
-        url = _url(entry)
-        if url and _may_enter(actor, url) and entry.shown(actor):
-            current = entry.is_current(request.path, url)
-            found.append(Link(entry.label, url, current, entry.count(actor) if actor.is_signed_in else 0))
-    return found
+    offered = [(entry, _url(entry)) for entry in entries]
+    entered = [
+        (entry, url) for entry, url in offered if url and _may_enter(actor, url) and entry.shown(actor)
+    ]
+    lengths = [_match(request.path, (url, *entry.also)) for entry, url in entered]
+    longest = max(lengths, default=0)
+    return [
+        Link(entry.label, url, 0 < length == longest, entry.count(actor) if actor.is_signed_in else 0)
+        for (entry, url), length in zip(entered, lengths, strict=True)
+    ]
+
+
+def _match(path: str, prefixes: tuple[str, ...]) -> int:
+    """How much of `path` the best of `prefixes` covers; of several entries the closest one is the current."""
+    return max((len(prefix) for prefix in prefixes if path.startswith(prefix)), default=0)
 
 
 def _url(entry: Entry) -> str:
