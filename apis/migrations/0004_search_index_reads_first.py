@@ -8,7 +8,6 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('apis', '0003_seed_environments'),
-        ('teams', '0002_mail_outbox'),
     ]
 
     operations = [
