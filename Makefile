@@ -29,7 +29,7 @@ check: install-dev ## lint, types, import contracts, templates, migrations, sche
 
 corpus: install-dev ## import every OpenAPI document below DIR and report by kind of error
 	@test -n "$(DIR)" || { echo "Name the directory: make corpus DIR=path/to/documents"; exit 2; }
-	@$(WITH_SERVERS) $(PY) manage.py import_corpus "$(DIR)"
+	@$(PY) -m apis.spec.corpus "$(DIR)"
 
 screenshots: install-dev ## take pictures of every page to var/screenshots
 	@SCREENSHOTS=var/screenshots scripts/test browser $(ARGS)
