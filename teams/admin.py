@@ -11,6 +11,7 @@ from allauth.account.decorators import secure_admin_login
 from django.contrib.admin import AdminSite, ModelAdmin, display
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext_lazy as _
 
 from audit.models import AuditEvent
@@ -23,7 +24,7 @@ class OperatorsSite(AdminSite):
     site_header = site_title = _("Gatehouse operators")
     index_title = _("Look things up")
     enable_nav_sidebar = False
-    login = secure_admin_login(AdminSite.login)
+    login = method_decorator(secure_admin_login)(AdminSite.login)
 
     def password_change(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Passwords change where sessions and second factors are looked after."""
@@ -49,7 +50,16 @@ class UserAdmin(ReadOnlyAdmin[User]):
     list_display = ["email", "name", "is_active", "last_login", "platform_role_names"]
     list_filter = ["is_active", "is_staff"]
     search_fields = ["email", "name", "public_id"]
-    fields = ["public_id", "email", "name", "platform_role_names", "is_active", "is_staff", "last_login", "created_at"]
+    fields = [
+        "public_id",
+        "email",
+        "name",
+        "platform_role_names",
+        "is_active",
+        "is_staff",
+        "last_login",
+        "created_at",
+    ]
 
     @display(description=_("platform roles"))
     def platform_role_names(self, user: User) -> str:

@@ -24,7 +24,11 @@ PLATFORM_ORDER = ("administrator", "approver", "auditor")
 def team_list(request: HtmxHttpRequest) -> HttpResponse:
     """The actor's teams first; every team for those who see all. Open invitations stand on top."""
     actor, words = request.actor, request.GET.get("q", "").strip()
-    teams = Team.objects.visible_to(actor).annotate(size=Count("memberships", distinct=True))
+    teams = (
+        Team.objects.visible_to(actor)
+        .annotate(size=Count("memberships", distinct=True))
+        .order_by("name", "pk")
+    )
     if words:
         teams = teams.filter(Q(name__icontains=words) | Q(slug__icontains=words))
     listed = Paginator(teams, TEAMS_A_PAGE).get_page(request.GET.get("page"))
