@@ -67,7 +67,16 @@ class Parts:
         one = self.installation
         bind = f"[{one.bind}]" if ":" in one.bind else one.bind
         command = python("-m", "gunicorn", "portal.wsgi", "--bind", f"{bind}:{one.port('PORTAL_PORT')}")
-        command += ["--worker-class", "gthread", "--workers", "2", "--threads", "8", "--no-control-socket"]
+        command += [
+            "--worker-class",
+            "gthread",
+            "--workers",
+            "2",
+            "--threads",
+            "8",
+            "--preload",
+            "--no-control-socket",
+        ]
         return self._part(
             "web",
             [*command, "--timeout", "60", "--graceful-timeout", "8", "--log-level", "warning"],

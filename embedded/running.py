@@ -20,7 +20,7 @@ from embedded.ports import refuse_taken
 from embedded.postgres import home_of
 from embedded.probes import check_external_database, check_external_redis
 from embedded.steps import collect_static, prepare_portal, register_gateway, seed_demo
-from embedded.supervisor import Part, Supervisor
+from embedded.supervisor import Part, Supervisor, together
 
 SLOTS = 8
 """How many `test` may run side by side in one checkout."""
@@ -74,10 +74,9 @@ async def _run(installation: Installation, lock: int, console: Console, supervis
         await register_gateway(supervisor, installation)
     await seed_demo(supervisor, installation)
     (installation.layout.state / "beat").mkdir(exist_ok=True)
-    await supervisor.start(parts.web())
-    await supervisor.start(
-        parts.worker(), parts.beat(), *([parts.agent()] if installation.runs_agent else [])
-    )
+    agent = [parts.agent()] if installation.runs_agent else []
+    # Two groups, so that the agent can still hand its last usage over to web when all of it ends.
+    await together(supervisor.start(parts.web()), supervisor.start(parts.worker(), parts.beat(), *agent))
     await report.show(console, installation, parts)
     await supervisor.watch()
     return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from embedded.installation import Installation, manage
 from embedded.keyring import write_private
 from embedded.layout import ROOT
 from embedded.process import Launch
-from embedded.supervisor import Supervisor
+from embedded.supervisor import Supervisor, together
 
 GATEWAY = "edge"
 """The short name of the gateway of this machine."""
@@ -26,11 +25,8 @@ def sign_ins_file(installation: Installation) -> Path:
 
 async def prepare_portal(supervisor: Supervisor, installation: Installation) -> None:
     """Bring the database to the newest form and the static files into place. Raises CannotRun."""
-    async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(
-            supervisor.run("migrate", _command(installation, "migrate", "--noinput", owner=True))
-        )
-        tasks.create_task(collect_static(supervisor, installation))
+    migrate = _command(installation, "migrate", "--noinput", owner=True)
+    await together(supervisor.run("migrate", migrate), collect_static(supervisor, installation))
 
 
 async def collect_static(supervisor: Supervisor, installation: Installation) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -46,6 +46,21 @@ class Part:
     grace: float = 10.0
 
 
+async def together(*works: Coroutine[None, None, None]) -> None:
+    """Do all at once. The first CannotRun ends the others and is raised as it is, outside of any group."""
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for work in works:
+                tasks.create_task(work)
+    except BaseExceptionGroup as group:
+        failure: BaseException | None = group.subgroup(CannotRun)
+        if failure is None:
+            raise
+        while isinstance(failure, BaseExceptionGroup):
+            failure = failure.exceptions[0]
+        raise failure from None
+
+
 class Supervisor:
     """`async with`: on leaving, every part is ended, the last started group first.
 
@@ -58,6 +73,7 @@ class Supervisor:
         self._family = Family()
         self._groups: list[list[_Kept]] = []
         self._hurry = asyncio.Event()
+        self._waiting: set[str] = set()
 
     async def __aenter__(self) -> Self:
         adopt_orphans()
@@ -79,26 +95,15 @@ class Supervisor:
 
     async def start(self, *parts: Part) -> None:
         """Start `parts` together and wait until each is ready. Raises CannotRun with the words of one that fails."""
-        kept = [_Kept(part, self._family, self._console, self._first_wait) for part in parts]
+        kept = [_Kept(part, self._family, self._first_wait) for part in parts]
         self._groups.append(kept)
-        waiting = {one.part.name for one in kept}
-        async with _first_failure() as tasks:
-            for one in kept:
-                tasks.create_task(self._begin(one, waiting))
-        self._console.working("")
+        await together(*(self._begin(one) for one in kept))
 
     async def run(self, name: str, launch: Launch) -> None:
         """Run a command to its end. Raises CannotRun with its last lines when it fails."""
         began, since = time.monotonic(), _size(launch.log)
-        self._console.working(name)
-        process = await self._family.start(launch)
-        try:
-            code = await process.wait()
-        except asyncio.CancelledError:
-            await self._family.stop(process, signal.SIGTERM, 5.0)
-            raise
-        self._family.forget(process)
-        self._console.working("")
+        with self._shown_as_waiting(name):
+            code = await self._finished(launch)
         if code:
             raise CannotRun(_failure(f"{name}: the command ended with {_how(code)}.", launch.log, since))
         self._console.event("done", name, f"{time.monotonic() - began:.1f} s", tone="good")
@@ -111,13 +116,34 @@ class Supervisor:
                 tasks.create_task(self._keep(kept))
             tasks.create_task(keep_small(kept.log for kept in every))
 
-    async def _begin(self, kept: _Kept, waiting: set[str]) -> None:
-        self._console.working("waiting for " + ", ".join(sorted(waiting)))
+    async def _finished(self, launch: Launch) -> int:
+        process = await self._family.start(launch)
+        try:
+            code = await process.wait()
+        except asyncio.CancelledError:
+            await self._family.stop(process, signal.SIGTERM, 5.0)
+            raise
+        self._family.forget(process)
+        return code
+
+    async def _begin(self, kept: _Kept) -> None:
         began = time.monotonic()
-        await kept.begin()
-        waiting.discard(kept.part.name)
+        with self._shown_as_waiting(kept.part.name):
+            await kept.begin()
         self._console.event("ready", kept.part.name, f"{time.monotonic() - began:.1f} s", tone="good")
-        self._console.working("waiting for " + ", ".join(sorted(waiting)) if waiting else "")
+
+    @contextlib.contextmanager
+    def _shown_as_waiting(self, name: str) -> Iterator[None]:
+        self._waiting.add(name)
+        self._show_waiting()
+        try:
+            yield
+        finally:
+            self._waiting.discard(name)
+            self._show_waiting()
+
+    def _show_waiting(self) -> None:
+        self._console.working("waiting for " + ", ".join(sorted(self._waiting)) if self._waiting else "")
 
     async def _keep(self, kept: _Kept) -> None:
         while True:
@@ -151,12 +177,11 @@ class Supervisor:
 class _Kept:
     """One part and its process."""
 
-    def __init__(self, part: Part, family: Family, console: Console, first_wait: float) -> None:
+    def __init__(self, part: Part, family: Family, first_wait: float) -> None:
         self.part = part
         self.process: asyncio.subprocess.Process | None = None
         self.log = Path()
         self._family = family
-        self._console = console
         self._first_wait = self._wait = first_wait
         self._started = self._since = 0.0
 
@@ -218,21 +243,6 @@ class _Kept:
             return await process.wait() == 0
         finally:
             await self._family.stop(process, signal.SIGKILL, 0)
-
-
-@contextlib.asynccontextmanager
-async def _first_failure() -> AsyncIterator[asyncio.TaskGroup]:
-    """A task group that raises the first CannotRun itself, out of its exception group."""
-    try:
-        async with asyncio.TaskGroup() as tasks:
-            yield tasks
-    except BaseExceptionGroup as group:
-        failure: BaseException | None = group.subgroup(CannotRun)
-        if failure is None:
-            raise
-        while isinstance(failure, BaseExceptionGroup):
-            failure = failure.exceptions[0]
-        raise failure from None
 
 
 def _failure(text: str, log: Path, since: int) -> str:
