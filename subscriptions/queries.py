@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _lazy
 
 from apis.models import Api, ApiShare, ApiVersion, Environment, Plan, PlanRevision, Visibility
 from audit.models import AuditEvent
-from subscriptions.models import AccessRequest, Application, Subscription
+from subscriptions.models import AccessRequest, Application, Credential, Subscription
 from teams.models import Actor, Team, TeamRole, User, Verb
 from teams.permissions import PLATFORM_TABLE, TEAM_TABLE
 from teams.queries import actor_of_user, people_of
@@ -239,6 +239,19 @@ def pending_change(subscription: Subscription) -> AccessRequest | None:
     """The request for another plan that waits."""
     waiting = subscription.access_requests.filter(state=AccessRequest.State.PENDING)
     return waiting.select_related("plan_revision__plan").first()
+
+
+def keys_of(subscription: Subscription, actor: Actor) -> list[tuple[Credential, str]]:
+    """Its keys, usable ones first, each with who revoked it ("you" for `actor`; empty while it is in use)."""
+    keys = sorted(subscription.credentials.all(), key=lambda key: (not key.is_usable, -key.pk))
+    ended = AuditEvent.objects.filter(
+        name="credential.revoked", target_id__in=[key.public_id for key in keys if not key.is_usable]
+    )
+    revoked_by = {
+        event.target_id: _("you") if event.actor_id == actor.public_id else event.actor_label
+        for event in ended
+    }
+    return [(key, revoked_by.get(key.public_id, "")) for key in keys]
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from subscriptions.queries import (
 )
 from subscriptions.views.listing import paged
 from teams.access import SIGNED_IN, HtmxHttpRequest, page
-from teams.models import Actor
+from teams.models import Actor, Verb
 
 SHOWS = ("waiting", "decided", "mine")
 
@@ -114,6 +114,8 @@ def _card(
         "adds": granted.rate_with(asked),
         "before": decided_before(asked),
         "held": _held(asked.application),
+        "sees_usage": actor.may(Verb.USAGE_VIEW, asked.application.team)
+        or actor.may(Verb.USAGE_VIEW, asked.api_version.api.team),
         "sees_application": Application.objects.visible_to(actor).filter(pk=asked.application_id).exists(),
     }
     return render(request, "subscriptions/approval_detail.html", context, status=status)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
@@ -23,7 +22,7 @@ from subscriptions.actions import (
 )
 from subscriptions.forms import KeyForm, PlanChangeForm, ReasonForm, take_errors
 from subscriptions.models import AccessRequest, Subscription
-from subscriptions.queries import history_of, offers_of, pending_change, who_decides
+from subscriptions.queries import history_of, keys_of, offers_of, pending_change, who_decides
 from subscriptions.views.listing import paged
 from teams.access import SIGNED_IN, HtmxHttpRequest, page
 from teams.models import Actor, Verb
@@ -33,8 +32,8 @@ from teams.models import Actor, Verb
 def subscription_detail(request: HtmxHttpRequest, public_id: str) -> HttpResponse:
     """What was granted, whether gateways hold it, and its keys."""
     subscription = visible_subscription(request, public_id)
-    keys = list(subscription.credentials.all())
-    usable = sum(key.is_usable for key in keys)
+    keys = keys_of(subscription, request.actor)
+    usable = sum(key.is_usable for key, _ended_by in keys)
     rights = rights_on(subscription, request.actor)
     context = {
         "subscription": subscription,
@@ -148,16 +147,23 @@ def _with_reason(
     request: HtmxHttpRequest, public_id: str, action: Callable[..., Subscription], deed: str, done: str
 ) -> HttpResponse:
     subscription = visible_subscription(request, public_id)
-    rights = rights_on(subscription, request.actor)
+    _require_stop(subscription, request.actor, deed)
     form = ReasonForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         action(subscription, actor=request.actor, reason=form.cleaned_data["reason"])
         messages.success(request, done)
         return redirect("subscription-detail", subscription.public_id)
-    context: dict[str, Any] = {"subscription": subscription, "form": form, "deed": deed, **rights}
+    context = {"subscription": subscription, "form": form, "deed": deed}
     return render(
         request, "subscriptions/subscription_stop.html", context, status=422 if form.errors else 200
     )
+
+
+def _require_stop(subscription: Subscription, actor: Actor, deed: str) -> None:
+    """Who may not do the deed is not shown its form either. Raises PermissionDenied."""
+    edits = actor.may(Verb.APPLICATION_EDIT, subscription.application.team)
+    if deed == "suspend" or not edits:
+        actor.require(Verb.SUBSCRIPTION_SUSPEND, subscription.api_version.api.team)
 
 
 @page(Verb.SUBSCRIPTION_SUSPEND, methods=("POST",))

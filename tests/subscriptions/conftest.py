@@ -1,4 +1,4 @@
-"""What the tests of subscriptions start from: an API of Shop with a manual and an automatic plan, an application of Logistics."""
+"""What the tests start from: an API of Shop with a manual and an automatic plan, an application of Logistics."""
 
 from __future__ import annotations
 

@@ -52,7 +52,8 @@ def test_a_manual_plan_waits_and_those_who_decide_are_told(world, alice, bob, da
     request = ask(world, acting(dana))
     assert request.state == AccessRequest.State.PENDING
     assert request.requested_by_id == dana.public_id
-    assert request.due_at and request.lapses_at - timezone.now() > timedelta(days=29)
+    assert request.due_at
+    assert request.lapses_at - timezone.now() > timedelta(days=29)
     assert [step.state for step in request.steps.all()] == [DecisionStep.State.WAITING]
     assert set(deciders_of(request)) == {alice, erin}
     told = Notice.objects.filter(name="request.made")
@@ -195,7 +196,7 @@ def test_closing_lapses_the_wish_for_another_plan(world, dana, acting):
     ("spoil", "code"),
     [
         (lambda world: Plan.objects.filter(pk=world.gold.plan_id).update(state="deprecated"), "plan_not_offered"),
-        (lambda world: ApiVersion.objects.update(state="retired"), "version_not_offered"),
+        (lambda _world: ApiVersion.objects.update(state="retired"), "version_not_offered"),
         (lambda world: world.version.api.__class__.objects.update(visibility=Visibility.PRIVATE), "api_not_shared"),
     ],
 )  # fmt: skip

@@ -54,7 +54,18 @@ def test_who_does_not_own_the_api_may_not_suspend(request, subscription, acting,
         suspend_subscription(subscription, actor=acting(request.getfixturevalue(who)), reason="No.")
 
 
-@pytest.mark.parametrize(("who", "may"), [("alice", True), ("dana", True), ("ada", True), ("bob", False), ("charlie", False), ("erin", False), ("frank", False)])  # fmt: skip
+SIDES = {
+    "alice": True,
+    "dana": True,
+    "ada": True,
+    "bob": False,
+    "charlie": False,
+    "erin": False,
+    "frank": False,
+}
+
+
+@pytest.mark.parametrize(("who", "may"), SIDES.items())
 def test_both_sides_may_close_and_nobody_else(request, subscription, acting, who, may):
     actor = acting(request.getfixturevalue(who))
     if may:
