@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from gateways.engine.changes import ChangeSet, Create, Update
 from gateways.engine.diff import diff
-from gateways.engine.document import Document, Grant, Ref, Upstream, ref
+from gateways.engine.document import Document, Grant, Kind, Ref, Upstream, ref
 from gateways.engine.driver import Adapted, Driver
 from gateways.holding import hold_back
 
@@ -32,16 +32,29 @@ class Comparison:
 
 
 def compare(
-    driver: Driver, desired: Document, roots: Mapping[Ref, str], *, check_target: CheckTarget
+    driver: Driver,
+    desired: Document,
+    roots: Mapping[Ref, str],
+    *,
+    check_target: CheckTarget,
+    without: Kind | None = None,
 ) -> Comparison:
     """Look at the gateway and work out the changes. Raises DriverError.
 
     `roots` are held back from the start; upstreams that would be pushed and may not be called join them.
+    Objects of the kind `without` are left out on both sides: a preview compares without opening keys.
     """
+    desired = _leave_out(desired, without)
     adapted = driver.adapt(desired)
-    comparison = weigh(desired, adapted, driver.observe(None), roots)
+    comparison = weigh(desired, adapted, _leave_out(driver.observe(None), without), roots)
     refused = _refused_targets(comparison.changes, check_target)
     return weigh(desired, adapted, comparison.observed, {**roots, **refused}) if refused else comparison
+
+
+def _leave_out(document: Document, kind: Kind | None) -> Document:
+    if kind is None:
+        return document
+    return Document({name: item for name, item in document.items.items() if name.kind is not kind})
 
 
 def weigh(desired: Document, adapted: Adapted, observed: Document, roots: Mapping[Ref, str]) -> Comparison:

@@ -98,6 +98,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "portal.middleware.PrivatePagesMiddleware",
     "teams.access.middleware.ActorMiddleware",
+    "gateways.middleware.GatewayOriginsMiddleware",
 ]
 
 ROOT_URLCONF = "portal.urls"
@@ -264,6 +265,11 @@ SPECTACULAR_SETTINGS = {
         "AccessRequestStateEnum": "subscriptions.models.AccessRequest.State",
         "SubscriptionStateEnum": "subscriptions.models.Subscription.State",
         "CredentialStateEnum": "subscriptions.models.Credential.State",
+        "GatewayKindEnum": "gateways.models.Gateway.Kind",
+        "NodeStateEnum": "gateways.models.GatewayNode.State",
+        "PublicationStateEnum": "gateways.models.Publication.State",
+        "DeploymentStateEnum": "gateways.models.Deployment.State",
+        "EnforcementStateEnum": "gateways.models.EnforcementState",
     },
 }
 

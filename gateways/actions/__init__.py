@@ -10,6 +10,7 @@ from gateways.actions.gateways import (
     set_token,
 )
 from gateways.actions.nodes import Heartbeat, fetch_config, record_heartbeat
+from gateways.actions.previews import Preview, preview_gateway, preview_publishing
 from gateways.actions.publications import PlaceToPublish, publish, publish_to, roll_back, withdraw
 from gateways.actions.reconcile import reconcile
 from gateways.actions.ringing import mark_behind, request_comparison, ring
@@ -19,11 +20,14 @@ __all__ = [
     "Heartbeat",
     "ListenerValues",
     "PlaceToPublish",
+    "Preview",
     "ask_deployment",
     "change_gateway",
     "create_gateway",
     "fetch_config",
     "mark_behind",
+    "preview_gateway",
+    "preview_publishing",
     "publish",
     "publish_to",
     "reconcile",

@@ -12,15 +12,12 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from ipaddress import ip_network
 
 import structlog
-from django.conf import settings
 from django.db.models import Case, DateTimeField, ExpressionWrapper, F, Q, Value, When
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Cast, Coalesce, Now
 
-from apis.egress import EgressRefused, check_target_url
 from audit.sealing import SealBroken
 from gateways.actions.deployments import Journal, abandon_running
 from gateways.actions.lease import (
@@ -35,6 +32,7 @@ from gateways.actions.proofs import Finding, Proven, proven_objects, unproven, w
 from gateways.comparison import Comparison, compare, weigh
 from gateways.connections import counted_nodes, driver_for, setup_digest
 from gateways.desired import desired_objects
+from gateways.egress import refusal_of_target
 from gateways.engine.changes import ChangeSet, Create, HeldBack, raise_if_unsafe
 from gateways.engine.document import Document, Ref
 from gateways.engine.driver import Driver, DriverError
@@ -283,15 +281,6 @@ class _Run:
         if begun or time.monotonic() - self.renewed_at > RENEW_EVERY_S:
             self.renewed_at = time.monotonic()
             renew_lease(self.lease)
-
-
-def refusal_of_target(url: str) -> str:
-    """Why an upstream's address may not be called as things stand now; empty if it may. Resolves names."""
-    try:
-        check_target_url(url, [ip_network(block) for block in settings.UPSTREAM_NETWORKS])
-    except EgressRefused as refusal:
-        return refusal.reason
-    return ""
 
 
 def _still_refused(desired: Document, proven: Mapping[Ref, Proven], *, asked: bool) -> dict[Ref, str]:

@@ -1,0 +1,120 @@
+"""What publishing would change, by the very path that publishing takes; it stops before anything is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import transaction
+
+from apis.models import ApiVersion
+from audit.models import ActionRefused
+from gateways.actions.publications import PlaceToPublish, publish_to
+from gateways.comparison import Comparison, compare
+from gateways.connections import counted_nodes, driver_for
+from gateways.desired import desired_objects
+from gateways.egress import refusal_of_target
+from gateways.engine.changes import ChangeSet, Create, Update
+from gateways.engine.document import Document, Grant, Key, Kind
+from gateways.engine.driver import DriverError
+from gateways.models import Gateway, Publication
+from gateways.queries.capabilities import shortfalls_of
+from gateways.queries.overview import VisibleChanges, visible_part
+from teams.models import Actor
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What one gateway would be given. `error` is why it could not be looked at; `refused` why the portal
+    itself would not publish there. `keys` counts the keys that come with the subscriptions that change."""
+
+    gateway: Gateway
+    places: tuple[PlaceToPublish, ...]
+    part: VisibleChanges | None = None
+    counts: dict[str, int] = field(default_factory=dict)
+    keys: int = 0
+    shortfalls: tuple[Any, ...] = ()
+    error: str = ""
+    refused: str = ""
+
+
+def preview_publishing(
+    version: ApiVersion, places: Sequence[PlaceToPublish], *, actor: Actor, base_path: str = ""
+) -> list[Preview]:
+    """Publish in a transaction that is rolled back, then compare each gateway with what it would be given.
+
+    The gateways are asked after the rollback: no transaction waits for them. Raises PermissionDenied.
+    """
+    by_gateway: dict[int, list[PlaceToPublish]] = {}
+    for place in places:
+        by_gateway.setdefault(place.gateway.pk, []).append(place)
+    return [_preview(version, here, actor=actor, base_path=base_path) for here in by_gateway.values()]
+
+
+def preview_gateway(gateway: Gateway, *, actor: Actor) -> Preview:
+    """What a push would change now, as things are decided."""
+    return _looked_at(Preview(gateway, ()), desired_objects(gateway), set(), actor)
+
+
+def _preview(version: ApiVersion, places: list[PlaceToPublish], *, actor: Actor, base_path: str) -> Preview:
+    gateway = places[0].gateway
+    try:
+        with transaction.atomic():
+            made = publish_to(version, places, actor=actor, base_path=base_path)
+            desired = desired_objects(gateway)
+            own = {publication.public_id for publication in made}
+            shortfalls = _shortfalls(gateway, made)
+            transaction.set_rollback(True)
+    except ActionRefused as refused:
+        return Preview(gateway, tuple(places), refused=refused.message)
+    except ValidationError as invalid:
+        return Preview(gateway, tuple(places), refused=" ".join(invalid.messages))
+    return _looked_at(Preview(gateway, tuple(places), shortfalls=shortfalls), desired, own, actor)
+
+
+def _shortfalls(gateway: Gateway, publications: Sequence[Publication]) -> tuple[Any, ...]:
+    found: list[Any] = []
+    for publication in publications:
+        bindings = publication.revision.upstream.bindings.filter(environment=publication.environment)
+        found += shortfalls_of(gateway, bindings.first())
+    return tuple(dict.fromkeys(found))
+
+
+def _looked_at(preview: Preview, desired: Document, own: set[str], actor: Actor) -> Preview:
+    gateway = preview.gateway
+    nodes, _away = counted_nodes(gateway)
+    try:
+        driver = driver_for(gateway, nodes=nodes)
+        comparison = compare(driver, desired, {}, check_target=refusal_of_target, without=Kind.KEY)
+    except DriverError as error:
+        return Preview(gateway, preview.places, shortfalls=preview.shortfalls, error=error.message)
+    part, counts = _part(comparison, own, actor)
+    keys = _keys_with(comparison.changes, desired)
+    return Preview(gateway, preview.places, part, counts, keys, preview.shortfalls)
+
+
+def _part(comparison: Comparison, own: set[str], actor: Actor) -> tuple[VisibleChanges, dict[str, int]]:
+    """The changes that `actor` may see. Routes of publications that exist in the preview alone are own ones."""
+    plain = comparison.changes.to_plain()
+    notes = [
+        {"kind": str(name.kind), "id": name.id, "text": text, "held": name in comparison.held}
+        for name, text in {**comparison.adapted.notes, **comparison.held}.items()
+    ]
+    part = visible_part(plain["changes"], notes, len(plain["changes"]), actor)
+    if not part.whole:
+        mine = [change for change in plain["changes"] if change["id"] in own or change in part.changes]
+        said = [note for note in notes if note["id"] in own or note in part.notes]
+        part = VisibleChanges(mine, said, len(plain["changes"]) - len(mine), whole=False)
+    return part, plain["counts"]
+
+
+def _keys_with(changes: ChangeSet, desired: Document) -> int:
+    """How many keys belong to the subscriptions that are added or changed."""
+    grants = {
+        change.item.id
+        for change in changes
+        if isinstance(change, Create | Update) and isinstance(change.item, Grant)
+    }
+    return sum(1 for key in desired.of_kind(Key) if key.grant in grants)

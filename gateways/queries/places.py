@@ -1,0 +1,72 @@
+"""Where a version could be published, and why not where it could not."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from apis.models import ApiVersion
+from gateways.models import Gateway, GatewayListener, Publication
+from teams.models import Actor
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceOption:
+    """One environment of one gateway as a choice. `value` stands in forms; `obstacle` says why it is none."""
+
+    value: str
+    gateway: Gateway
+    listener: GatewayListener
+    publication: Publication | None
+    obstacle: Any = ""
+
+    @property
+    def is_published(self) -> bool:
+        return self.publication is not None and self.publication.state == Publication.State.PUBLISHED
+
+
+def place_options(version: ApiVersion, actor: Actor) -> list[PlaceOption]:
+    """Every environment of every gateway that `actor` sees, in order; five queries."""
+    listeners = (
+        GatewayListener.objects.filter(gateway__in=Gateway.objects.visible_to(actor).active())
+        .select_related("gateway", "environment")
+        .prefetch_related("environment__publishers")
+        .order_by("environment__position", "environment__slug", "gateway__name")
+    )
+    known = {
+        (publication.gateway_id, publication.environment_id): publication
+        for publication in Publication.objects.filter(api_version=version).select_related("revision", "claim")
+    }
+    bound = (
+        set(version.upstream.bindings.values_list("environment", flat=True)) if version.upstream else set()
+    )
+    return [
+        PlaceOption(
+            f"{listener.gateway.slug}.{listener.environment.slug}",
+            listener.gateway,
+            listener,
+            known.get((listener.gateway_id, listener.environment_id)),
+            _obstacle(listener, version, bound),
+        )
+        for listener in listeners
+    ]
+
+
+def _obstacle(listener: GatewayListener, version: ApiVersion, bound: set[int]) -> Any:
+    publishers = listener.environment.publishers.all()
+    if publishers and version.api.team not in publishers:
+        return _("Your team may not publish here. Ask an administrator.")
+    if listener.environment_id not in bound:
+        return _("The upstream has no address here yet.")
+    return ""
+
+
+def chosen_at_first(options: list[PlaceOption]) -> list[str]:
+    """What a form starts with: where it is published already, else every place of a landscape with one gateway."""
+    free = [option for option in options if not option.obstacle]
+    published = [option.value for option in free if option.is_published]
+    if published:
+        return published
+    return [option.value for option in free] if len({option.gateway.pk for option in free}) == 1 else []

@@ -1,0 +1,1 @@
+"""Gateways, publications and enforcement over REST."""

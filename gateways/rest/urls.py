@@ -1,0 +1,30 @@
+"""Routes of gateways below `api/v1/`."""
+
+from django.urls import include, path
+from rest_framework.routers import SimpleRouter
+
+from gateways.rest import views
+
+router = SimpleRouter(trailing_slash=False)
+router.register("gateways", views.GatewayViewSet, "rest-gateway")
+router.register("deployments", views.DeploymentViewSet, "rest-deployment")
+router.register("publications", views.PublicationViewSet, "rest-publication")
+
+urlpatterns = [
+    path("", include(router.urls)),
+    path(
+        "credentials/<slug:public_id>/enforcement",
+        views.CredentialEnforcementView.as_view({"get": "show"}),
+        name="rest-credential-enforcement",
+    ),
+    path(
+        "subscriptions/<slug:public_id>/enforcement",
+        views.SubscriptionEnforcementView.as_view({"get": "show"}),
+        name="rest-subscription-enforcement",
+    ),
+    path(
+        "apis/<slug:team>/<slug:slug>/versions/<int:major>/addresses",
+        views.AddressView.as_view({"get": "list"}),
+        name="rest-version-addresses",
+    ),
+]
