@@ -14,7 +14,7 @@ from embedded.ports import Port, read_ports
 from embedded.postgres import APP, OWNER, Postgres, make_postgres
 from embedded.redis_server import Redis
 
-PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "LOG_LEVEL", "VIRTUAL_ENV")
+PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "LD_LIBRARY_PATH", "LOG_LEVEL")
 """What a part that needs no secrets of the portal gets of our own environment."""
 
 DATABASE_NAMES = {"DATABASE_URL", "DATABASE_URL_FILE"}
