@@ -80,7 +80,6 @@ PERSON: tuple[Entry, ...] = (
 )
 ACCOUNT: tuple[Entry, ...] = (
     Entry(_("Profile"), "profile", whole=True),
-    Entry(_("Profile"), "profile"),
     Entry(_("E-mail"), "account_email"),
     Entry(_("Password"), "account_change_password", also=("/accounts/password/",)),
     Entry(_("Two-factor sign-in"), "mfa_index"),

@@ -239,7 +239,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
     "DEFAULT_PAGINATION_CLASS": "portal.rest.Pages",
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "portal.rest_schema.SummedUpSchema",
     "DEFAULT_THROTTLE_CLASSES": ["portal.rest.TokenThrottle"],
     "DEFAULT_THROTTLE_RATES": {"token": env.text("REST_RATE", "600/min")},
     "EXCEPTION_HANDLER": "portal.rest.problem",
@@ -255,6 +255,7 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.1",
     "SERVE_INCLUDE_SCHEMA": False,
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "GET_LIB_DOC_EXCLUDES": "portal.rest_schema.library_classes",
     "COMPONENT_SPLIT_REQUEST": True,
     "AUTHENTICATION_WHITELIST": ["teams.access.authentication.BearerAuthentication"],
     "ENUM_NAME_OVERRIDES": {

@@ -188,17 +188,18 @@ class PlatformRolesForm(forms.Form):
         field.choices = roles
 
 
+def _hint(text: Any) -> forms.TextInput:
+    """A text field that shows what may stand in it."""
+    return forms.TextInput(attrs={"placeholder": text})
+
+
 class TrailForm(forms.Form):
     """Filters of the audit trail; all may be empty."""
 
-    team = forms.CharField(label=_("Team"), required=False, max_length=48)
-    name = forms.CharField(
-        label=_("Event"), required=False, max_length=80, help_text=_("Or how it begins: token.")
-    )
-    target = forms.CharField(
-        label=_("Object"), required=False, max_length=300, help_text=_("Its id or name.")
-    )
-    actor = forms.CharField(label=_("Who"), required=False, max_length=200, help_text=_("Id or name."))
+    team = forms.CharField(label=_("Team"), required=False, max_length=48, widget=_hint(_("short name")))
+    name = forms.CharField(label=_("Event"), required=False, max_length=80, widget=_hint("token."))
+    target = forms.CharField(label=_("Object"), required=False, max_length=300, widget=_hint(_("id or name")))
+    actor = forms.CharField(label=_("Who"), required=False, max_length=200, widget=_hint(_("id or name")))
     after = forms.DateTimeField(
         label=_("From (UTC)"),
         required=False,

@@ -1,6 +1,6 @@
 /* The API reference (Scalar) in <div id="reference" class="reference" data-document="/…">. The document comes from
    our own origin only; an address is never read from the query string. Nothing is stored, nothing is sent elsewhere.
-   More attributes: data-server and data-server-name (where "try it" calls), data-scheme, data-key, data-layout. */
+   More attributes: data-server and data-server-name (where "try it" calls), data-scheme, data-value, data-layout. */
 (() => {
   "use strict";
   const mount = document.getElementById("reference");
@@ -10,9 +10,9 @@
   const dark = chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
 
   /* The scheme that the gateway asks for; with a key at hand the first call carries it. */
-  function authentication({ scheme, key }) {
+  function authentication({ scheme, value }) {
     if (!scheme) return undefined;
-    return { preferredSecurityScheme: scheme, securitySchemes: key ? { [scheme]: { value: key } } : undefined };
+    return { preferredSecurityScheme: scheme, securitySchemes: value ? { [scheme]: { value, token: value } } : undefined };
   }
 
   window.Scalar.createApiReference(mount, {
