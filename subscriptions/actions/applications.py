@@ -69,7 +69,7 @@ def archive_application(application: Application, *, actor: Actor, reason: str =
     application.move_to(Application.State.ARCHIVED)
     why = reason.strip() or _("The application was archived")
     lapse_open_requests(application.access_requests.all(), why)
-    for subscription in application.subscriptions.open().order_by("pk"):  # type: ignore[attr-defined]
+    for subscription in application.subscriptions.open().order_by("pk"):
         close_locked(subscription, actor=actor, reason=why)
     application.full_clean()
     application.save()

@@ -82,7 +82,7 @@ def revoke_credential(credential: Credential, *, actor: Actor, reason: str = "")
 
 def revoke_keys_of(subscription: Subscription, *, actor: Actor, reason: str) -> None:
     """Revoke every usable key of a subscription that ends. The caller holds its lock and has checked the right."""
-    for key in subscription.credentials.usable().order_by("pk"):  # type: ignore[attr-defined]
+    for key in subscription.credentials.usable().order_by("pk"):
         credential = lock_credential(key.pk)
         if credential.may_move_to(Credential.State.REVOKED):
             _end(credential, Credential.State.REVOKED, reason)
@@ -121,7 +121,7 @@ def _require_room(subscription: Subscription) -> None:
             % {"state": subscription.get_state_display().lower()},
             code="subscription_not_active",
         )
-    if subscription.credentials.usable().count() >= MOST_KEYS:  # type: ignore[attr-defined]
+    if subscription.credentials.usable().count() >= MOST_KEYS:
         raise ActionRefused(
             _("This subscription has %(most)s keys in use, the most at once. Revoke one first.")
             % {"most": MOST_KEYS},

@@ -172,7 +172,7 @@ class CredentialOut(serializers.ModelSerializer[Credential]):
 
     class Meta:
         model = Credential
-        fields = (
+        fields: tuple[str, ...] = (
             "id",
             "subscription",
             "name",
@@ -185,7 +185,7 @@ class CredentialOut(serializers.ModelSerializer[Credential]):
             "end_reason",
             "created_at",
         )
-        read_only_fields = fields
+        read_only_fields: tuple[str, ...] = fields
 
 
 class CredentialIn(serializers.Serializer[Any]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
@@ -188,8 +188,8 @@ class SubscriptionViewSet(ResourceViewSet[Subscription]):
     @action(detail=True, methods=["get"], filterset_class=None)
     def credentials(self, request: Request, public_id: str) -> Response:
         """Its keys, by their public part."""
-        keys = self.get_object().credentials.select_related("subscription").order_by("-id")
-        page = self.paginate_queryset(keys)
+        keys = self.get_object().credentials.select_related("subscription")
+        page: Any = self.paginate_queryset(cast("Any", keys.order_by("-id")))
         return self.get_paginated_response(shapes.CredentialOut(page, many=True).data)
 
     @extend_schema(request=shapes.CredentialIn, responses={201: shapes.CredentialIssuedOut})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -126,7 +127,7 @@ def _held(application: Application) -> int:
 
 
 def _received(request: HtmxHttpRequest, public_id: str) -> AccessRequest:
-    found = with_context(AccessRequest.objects.received_by(request.actor))
+    found: QuerySet[AccessRequest] = with_context(AccessRequest.objects.received_by(request.actor))
     return get_object_or_404(found, public_id=public_id)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -150,5 +151,5 @@ def request_withdraw(request: HtmxHttpRequest, public_id: str) -> HttpResponse:
 
 
 def _visible(request: HtmxHttpRequest, public_id: str) -> AccessRequest:
-    found = with_context(AccessRequest.objects.visible_to(request.actor))
+    found: QuerySet[AccessRequest] = with_context(AccessRequest.objects.visible_to(request.actor))
     return get_object_or_404(found, public_id=public_id)
