@@ -28,7 +28,7 @@ class ApiCreateForm(SpecForm):
         label=_("Short name"),
         max_length=48,
         required=False,
-        help_text=_("Part of every address, so it stays for good. Empty: made from the name."),
+        help_text=_("Part of every address; stays for good."),
     )
     summary = forms.CharField(
         label=_("Summary"), max_length=200, required=False, help_text=_("One line for the catalogue.")

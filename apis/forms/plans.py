@@ -23,11 +23,10 @@ class LimitsForm(forms.Form):
     rate_calls = forms.IntegerField(label=_("Calls"), min_value=1, max_value=1_000_000, initial=10)
     rate_period_s = forms.TypedChoiceField(label=_("per"), choices=PERIODS, coerce=int, initial=1)
     burst = forms.IntegerField(
-        label=_("Burst"),
+        label=_("At once (burst)"),
         min_value=1,
         max_value=1_000_000,
         initial=20,
-        help_text=_("How many calls may come at once before the rate holds."),
     )
     quota_day = forms.IntegerField(
         label=_("Calls per day"),

@@ -40,7 +40,9 @@ def api_version(request: HtmxHttpRequest, team: str, slug: str, major: int) -> H
 def api_reference(request: HtmxHttpRequest, team: str, slug: str, major: int) -> HttpResponseBase:
     """The reference by Scalar, with the operations as a list for keyboards and readers without scripts."""
     version = find_version(request, team, slug, major)
-    return render(request, "apis/api_reference.html", _context(request, version.api, version, "reference"))
+    context = _context(request, version.api, version, "reference")
+    context["operations"] = operations_of(context["spec"])
+    return render(request, "apis/api_reference.html", context)
 
 
 @page(OPEN)

@@ -179,7 +179,7 @@ class TestPublishArea:
             version = factories.make_version(factories.make_api(shop, f"Api {number}"))
             factories.make_plan(version.api)
         client.get(reverse("publish"))  # the first call of a session notes where it comes from
-        with django_assert_max_num_queries(12):
+        with django_assert_max_num_queries(16):
             assert client.get(reverse("publish")).status_code == 200
 
 
@@ -387,7 +387,7 @@ class TestPlanPages:
         answer = client_of(alice).get(
             reverse("plan-sentence"), {"rate_calls": 10, "rate_period_s": 60, "burst": 20, "quota_day": ""}
         )
-        assert "at most 20 calls at once, refilled 10 per minute; no quota" in answer.content.decode()
+        assert "At most 20 calls at once, refilled 10 per minute; no quota" in answer.content.decode()
 
     def test_a_quota_that_makes_no_sense_is_refused(
         self, version: ApiVersion, alice: Any, client_of: Enter
