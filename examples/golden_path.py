@@ -57,7 +57,7 @@ def main() -> None:
     subscription = subscribe(publisher, consumer, version)
     address = version["address"]
     credential = issue(consumer, subscription)
-    calls = call(address, credential["value"])
+    calls = call(address, credential["key"])
     see(publisher, version["api_id"], calls)
     revoke(consumer, credential, address)
     say("the whole path", f"{PORTAL} and {address} did what was promised")
@@ -95,19 +95,19 @@ def publish(publisher: httpx.Client) -> dict[str, Any]:
         lambda: enforcement(publisher, "publications", publication["id"]) == "live", "the publication is live"
     )
     say("published", f"{publication['address']} on {GATEWAY}")
-    return {"api_id": api["id"], "team": team, "api": api["slug"], "plan": plan["slug"], **publication}
+    return {**publication, "api_id": api["id"], "team": team, "api": api["slug"], "plan": plan["slug"]}
 
 
 def subscribe(publisher: httpx.Client, consumer: httpx.Client, version: dict[str, Any]) -> dict[str, Any]:
     """Find it, ask with a reason, be approved by somebody else."""
-    found = get(consumer, f"/catalogue?search={SPEC['info']['title'].split()[-1]}")["results"]
+    found = get(consumer, f"/catalogue?q={SPEC['info']['title'].split()[-1]}")["results"]
     expect([row["slug"] for row in found] == [version["api"]], "the catalogue finds it", str(found))
     team = next(row["slug"] for row in get(consumer, "/me")["teams"] if not row["personal"])
     application = post(consumer, "/applications", {"team": team, "name": f"Golden planner {RUN}"})
     asked = {
         "application": application["id"],
         "api": f"{version['team']}/{version['api']}",
-        "major": 1,
+        "version": 1,
         "environment": "production",
         "plan": version["plan"],
         "reason": "We plan delivery tours.",
@@ -130,9 +130,9 @@ def issue(consumer: httpx.Client, subscription: dict[str, Any]) -> dict[str, Any
     path = f"/subscriptions/{subscription['id']}/credentials"
     credential = post(consumer, path, {"name": "golden path"})
     again = get(consumer, f"/credentials/{credential['id']}")
-    expect(credential["value"] not in json.dumps(again), "a key is shown once", str(again))
+    expect(credential["key"] not in json.dumps(again), "a key is shown once", str(again))
     until(lambda: enforcement(consumer, "credentials", credential["id"]) == "live", "the key is live")
-    say("key", f"{credential['value'][:11]}… is live")
+    say("key", f"{credential['key'][:11]}… is live")
     return credential
 
 
@@ -183,7 +183,7 @@ def revoke(consumer: httpx.Client, credential: dict[str, Any], address: str) -> 
     """Revoked is said when the gateway proved it, and then no call passes."""
     post(consumer, f"/credentials/{credential['id']}/revoke", {"reason": "The walk is over."})
     until(lambda: enforcement(consumer, "credentials", credential["id"]) == "removed", "the key is removed")
-    answer = httpx.get(f"{address}/orders", headers={"X-API-Key": credential["value"]}, timeout=10)
+    answer = httpx.get(f"{address}/orders", headers={"X-API-Key": credential["key"]}, timeout=10)
     expect(answer.status_code == 401, "a removed key answers 401", str(answer.status_code))
     say("revoked", "and refused by the gateway")
 
