@@ -44,6 +44,8 @@ class ApplicationForm(forms.Form):
 class AccessForm(forms.Form):
     """Ask for a subscription: for which application, where, on which plan, why."""
 
+    use_required_attribute = False  # the name of a new application is hidden while another one is chosen
+
     application = forms.ChoiceField(label=_("Application"))
     new_team = forms.ChoiceField(label=_("Team"), required=False)
     new_name = forms.CharField(
@@ -75,18 +77,14 @@ class AccessForm(forms.Form):
     ) -> None:
         super().__init__(*args, **kwargs)
         self.offers, self.environments = offers, environments
+        registers = not self.is_bound or self.data.get("application") == NEW
+        self.fields["new_name"].required = self.fields["new_team"].required = registers
         teams = teams_of(actor)
         owned = [(item.public_id, f"{item.name} ({item.team.name})") for item in applications]
         _choose(self.fields["application"], [*owned, (NEW, _("Register a new application"))])
         _choose(self.fields["new_team"], [(team.public_id, team.name) for team in teams])
         _choose(self.fields["environment"], [(item.slug, item.name) for item in environments])
         _choose(self.fields["plan"], [(offer.plan.slug, offer.plan.name) for offer in offers])
-
-    def clean(self) -> dict[str, Any]:
-        values = super().clean() or {}
-        if values.get("application") == NEW and not (values.get("new_name") or "").strip():
-            self.add_error("new_name", _("Name the new application."))
-        return values
 
     @property
     def offer_chosen(self) -> PlanRevision:

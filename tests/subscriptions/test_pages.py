@@ -165,7 +165,7 @@ def test_an_automatic_plan_leads_straight_to_the_subscription(world, dana, clien
     [
         ({"reason": ""}, "This field is required"),
         ({"plan": "platinum"}, "platinum"),
-        ({"application": "new"}, "Name the new application"),
+        ({"application": "new"}, "This field is required"),
         ({"application": "app_of_somebody_else"}, "valid choice"),
         ({"environment": "mars"}, "valid choice"),
     ],
