@@ -134,7 +134,9 @@ class Person:
             self.page.emulate_media(color_scheme=scheme)
             self.page.set_viewport_size({"width": width, "height": 900})
             self.page.screenshot(path=pictures / f"{name}-{scheme}-{width}.png", full_page=True)
-            assert self.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} at {width}"
+            assert self.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (
+                f"{name} at {width}"
+            )
         self.page.emulate_media(color_scheme="light")
         self.page.set_viewport_size({"width": 1320, "height": 900})
 
