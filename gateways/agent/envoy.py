@@ -139,6 +139,7 @@ class EnvoyProcess:
 
     async def _start(self) -> asyncio.subprocess.Process:
         self._before_start()
+        self._store.turn_envoy_log()
         log = await asyncio.to_thread(open, self._store.envoy_log, "ab")
         with log:
             process = await asyncio.create_subprocess_exec(

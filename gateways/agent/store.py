@@ -22,6 +22,7 @@ from gateways.engine.document import canonical_json
 from gateways.engine.wire import XDS_DIRECTORY, Push, content_digest, read_push
 
 _EMPTY = canonical_json({"version_info": "", "resources": []})
+ENVOY_LOG_BYTES = 16 * 1024 * 1024
 _FIRST_FILES = ("cds.json", "lds.json")
 
 
@@ -61,6 +62,11 @@ class Store:
     def set_aside_push(self) -> None:
         """Move a damaged configuration out of the way, for a person to look at."""
         self._push.replace(self._push.with_suffix(".damaged"))
+
+    def turn_envoy_log(self) -> None:
+        """Set a big log of Envoy aside; the one set aside before goes."""
+        if self.envoy_log.exists() and self.envoy_log.stat().st_size > ENVOY_LOG_BYTES:
+            self.envoy_log.replace(self.envoy_log.with_suffix(".old.log"))
 
     def files(self) -> dict[str, str]:
         """The files that Envoy follows, as they are on disk."""

@@ -234,6 +234,7 @@ class Document:
     """All objects of one gateway, by name. Build it with `Document.of`."""
 
     items: Mapping[Ref, Item] = field(default_factory=dict)
+    _digest: str = field(default="", init=False, repr=False, compare=False)
 
     @classmethod
     def of(cls, items: Iterable[Item]) -> Document:
@@ -254,8 +255,11 @@ class Document:
         return {name: digest(item) for name, item in self.items.items()}
 
     def digest(self) -> str:
-        """One SHA-256 (hex) for the whole document."""
-        return plain_document_digest(to_plain(item) for item in self.items.values())
+        """One SHA-256 (hex) for the whole document. Worked out once, because it reads every object."""
+        if not self._digest:
+            found = plain_document_digest(to_plain(item) for item in self.items.values())
+            object.__setattr__(self, "_digest", found)
+        return self._digest
 
     def __len__(self) -> int:
         return len(self.items)

@@ -110,10 +110,10 @@ class HttpClient:
         return DriverError(f"{detail} (HTTP {status})", permanent=permanent)
 
 
-def _authorities(base_url: str, ca_file: str) -> ssl.SSLContext | bool:
-    """Loading the system's authorities takes milliseconds, so plain HTTP goes without."""
+def _authorities(base_url: str, ca_file: str) -> ssl.SSLContext:
+    """Loading authorities takes many milliseconds, so a client of plain HTTP trusts nobody."""
     if not base_url.startswith("https:"):
-        return True
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     return ssl.create_default_context(cafile=ca_file or None)
 
 

@@ -119,7 +119,7 @@ def make_push(kind: str, version: int, document: Document, phases: Sequence[Mapp
     named = tuple(tuple((name, digests[text]) for name, text in phase.items()) for phase in phases)
     blobs = {digest: text for text, digest in digests.items()}
     items = tuple(to_plain(item) for item in document.items.values())
-    return Push(kind, version, plain_document_digest(items), items, named, blobs)
+    return Push(kind, version, document.digest(), items, named, blobs)
 
 
 def read_push(body: bytes) -> Push:

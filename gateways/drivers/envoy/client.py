@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from gateways.engine.document import Document, from_plain
+from gateways.engine.document import Document, Item, Key, from_plain
 from gateways.engine.driver import DriverError, Node
 from gateways.engine.http import HttpClient
 
@@ -23,6 +25,31 @@ class Served:
     digest: str
     document: Document
     problems: tuple[str, ...]
+
+
+class DocumentCache:
+    """Documents by their digests, without the values of keys: content never changes under its digest."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._documents: OrderedDict[str, Document] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, digest: str) -> Document | None:
+        """The document of that digest, if it was kept."""
+        with self._lock:
+            return self._documents.get(digest)
+
+    def keep(self, document: Document) -> None:
+        """Keep `document`; the one kept longest goes when there are too many."""
+        bare = Document.of(_without_value(item) for item in document.items.values())
+        with self._lock:
+            self._documents[document.digest()] = bare
+            while len(self._documents) > self._most:
+                self._documents.popitem(last=False)
+
+
+documents = DocumentCache(most=8)
 
 
 class AgentClient:
@@ -41,17 +68,16 @@ class AgentClient:
             return dict(answer.json())
 
     def served(self) -> Served:
-        """What the node serves now."""
+        """What the node serves now. A document that this process knows by its digest is not sent again."""
+        plain = self._get("/v1/config?items=no")
+        digest = str(plain["digest"])
+        known = documents.get(digest) if plain["serving"] is True else None
+        if known is not None:
+            return Served(digest, known, ())
         plain = self._get("/v1/config")
         document = Document.of(from_plain(item) for item in plain["items"])
+        documents.keep(document)
         return Served(str(plain["digest"]), document, tuple(plain["problems"]))
-
-    def serves(self, desired: Document) -> Served:
-        """Likewise, but when it is `desired` as a whole, its digest says so without naming every object."""
-        plain = self._get("/v1/config?items=no")
-        if plain["serving"] is True and plain["digest"] == desired.digest():
-            return Served(str(plain["digest"]), desired, ())
-        return self.served()
 
     def _get(self, path: str) -> Mapping[str, Any]:
         with self._client(timeout=ASK_SECONDS, retries=2) as client:
@@ -61,6 +87,10 @@ class AgentClient:
         return HttpClient(
             self.node.url, token=self._token, timeout=timeout, retries=retries, ca_file=self._ca_file
         )
+
+
+def _without_value(item: Item) -> Item:
+    return replace(item, value="") if isinstance(item, Key) and item.value else item
 
 
 def on_every_node[T](

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import ClassVar
 
 from gateways.drivers.envoy.adapt import adapt
-from gateways.drivers.envoy.client import AgentClient, Served, on_every_node
+from gateways.drivers.envoy.client import AgentClient, Served, documents, on_every_node
 from gateways.drivers.envoy.translate import files, phases
 from gateways.engine.changes import Change, ChangeSet, Delete
 from gateways.engine.document import Block, Document, Item, Key, Ref, digest, ref
@@ -45,7 +45,7 @@ class EnvoyDriver:
 
     def observe(self, scope: Scope) -> Document:
         """What all nodes serve. Raises DriverError when a node does not answer, or there is none."""
-        document = _merged(self._served(AgentClient.served).values())
+        document = _merged(self._served().values())
         if scope is None:
             return document
         return Document({name: item for name, item in document.items.items() if name in scope})
@@ -58,10 +58,11 @@ class EnvoyDriver:
         progress("push", ", ".join(client.node.name for client in self.clients))
         results = on_every_node(self.clients, lambda client: client.push(body))
         self._raise_failures(results, changes.desired)
+        documents.keep(changes.desired)
 
     def verify(self, changes: ChangeSet) -> Verdict:
         """Ask every node what it serves, and compare what was to change."""
-        served = self._served(lambda client: client.serves(changes.desired))
+        served = self._served()
         unconfirmed = {}
         for change in changes:
             behind = [name for name, node in served.items() if not _shows(node.document, change)]
@@ -86,8 +87,8 @@ class EnvoyDriver:
         )
         return make_push(self.kind, self.connection.version, changes.desired, rendered).to_bytes()
 
-    def _served(self, ask: Callable[[AgentClient], Served]) -> dict[str, Served]:
-        results = on_every_node(self.clients, ask)
+    def _served(self) -> dict[str, Served]:
+        results = on_every_node(self.clients, AgentClient.served)
         self._raise_failures(results, Document())
         return {name: result for name, result in results.items() if isinstance(result, Served)}
 
