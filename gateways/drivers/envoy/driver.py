@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
 from typing import ClassVar
 
 from gateways.drivers.envoy.adapt import adapt
 from gateways.drivers.envoy.client import AgentClient, Served, documents, on_every_node
+from gateways.drivers.envoy.nodes import merged, named_in, shows, states
 from gateways.drivers.envoy.translate import files, phases
-from gateways.engine.changes import Change, ChangeSet, Delete
-from gateways.engine.document import Block, Document, Item, Key, Ref, digest, ref
+from gateways.engine.changes import ChangeSet
+from gateways.engine.document import Document, Key, ref
 from gateways.engine.driver import Adapted, Connection, DriverError, Feature, Progress, Scope, Verdict
 from gateways.engine.wire import make_push
 
 _ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - a gateway is there to be reached; `listen` narrows it
-_DIFFERS = " (not the same on every node)"
 
 
 class EnvoyDriver:
@@ -45,7 +44,7 @@ class EnvoyDriver:
 
     def observe(self, scope: Scope) -> Document:
         """What all nodes serve. Raises DriverError when a node does not answer, or there is none."""
-        document = _merged(self._served().values())
+        document = merged(self._served().values())
         if scope is None:
             return document
         return Document({name: item for name, item in document.items.items() if name in scope})
@@ -65,10 +64,10 @@ class EnvoyDriver:
         served = self._served()
         unconfirmed = {}
         for change in changes:
-            behind = [name for name, node in served.items() if not _shows(node.document, change)]
+            behind = [name for name, node in served.items() if not shows(node.document, change)]
             if behind:
                 unconfirmed[change.ref] = f"Not yet in force on {', '.join(behind)}."
-        return Verdict(changes.refs() - unconfirmed.keys(), unconfirmed, _states(served))
+        return Verdict(changes.refs() - unconfirmed.keys(), unconfirmed, states(served))
 
     def snapshot(self, desired: Document) -> bytes:
         """The body that an agent fetches at its start: everything in one phase."""
@@ -99,7 +98,7 @@ class EnvoyDriver:
         if failures:
             text = "; ".join(f"{name}: {error.message}" for name, error in failures.items())
             permanent = any(error.permanent for error in failures.values())
-            raise DriverError(text, permanent=permanent, offenders=_named_in(text, document))
+            raise DriverError(text, permanent=permanent, offenders=named_in(text, document))
 
 
 def _raise_without_values(document: Document) -> None:
@@ -107,40 +106,3 @@ def _raise_without_values(document: Document) -> None:
     empty = tuple(ref(key) for key in document.of_kind(Key) if not key.value)
     if empty:
         raise DriverError(f"{len(empty)} keys came without their values.", permanent=True, offenders=empty)
-
-
-def _named_in(text: str, document: Document) -> tuple[Ref, ...]:
-    """The objects whose id stands in what Envoy said."""
-    return tuple(name for name in document.items if len(name.id) > 3 and name.id in text)
-
-
-def _shows(document: Document, change: Change) -> bool:
-    held = document.items.get(change.ref)
-    if isinstance(change, Delete):
-        return held is None
-    return held is not None and digest(held) == digest(change.item)
-
-
-def _states(served: Mapping[str, Served]) -> dict[str, str]:
-    return {name: " ".join(node.problems) or "serving" for name, node in served.items()}
-
-
-def _merged(served: Iterable[Served]) -> Document:
-    """One document of several nodes. What is not the same on all of them is made to differ from any wish."""
-    documents = [node.document for node in served]
-    merged: dict[Ref, Item] = {}
-    for name in {name for document in documents for name in document.items}:
-        found = [document.items.get(name) for document in documents]
-        first = next(item for item in found if item is not None)
-        merged[name] = first if all(item == first for item in found) else _differing(first)
-    return Document.of(merged.values())
-
-
-def _differing(item: Item) -> Item:
-    match item:
-        case Key():
-            return replace(item, value_digest="")
-        case Block():
-            return replace(item, reason=item.reason + _DIFFERS)
-        case _:
-            return replace(item, label=item.label + _DIFFERS)
