@@ -52,9 +52,11 @@ class ApiCreateForm(SpecForm):
             self.add_error("name", _("Give a name, or a document whose title is taken."))
         return data
 
-    def keep(self, read: ReadSpec) -> None:
-        """Fill what is empty from the document that was read."""
+    def keep(self, read: ReadSpec | None = None) -> None:
+        """Fill what is empty from the document, where it could be read."""
         super().keep(read)
+        if read is None:
+            return
         shown = dict(self.data.items())
         self.data = {**shown, **{name: shown.get(name) or value for name, value in facts_of(read).items()}}
 

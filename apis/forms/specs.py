@@ -60,7 +60,7 @@ class SpecForm(forms.Form):
             return bytes(upload.read(MAX_BYTES + 1))
         return str(text).encode("utf-8", "replace") if text and text.strip() else None
 
-    def keep(self, read: ReadSpec) -> None:
+    def keep(self, read: ReadSpec | None = None) -> None:
         """Show the document as text from now on, so that a file need not be sent twice."""
         shown = dict(self.data.items())
         upload = self.cleaned_data.get("file")

@@ -130,7 +130,9 @@ class BindingForm(forms.Form):
         name = f"{self.environment.slug}-targets-TOTAL_FORMS"
         sent = data.copy()
         count = sent.get(name, "0")
-        sent[name] = str(min(int(count) if count.isdigit() else 0, MOST_ROWS - 1) + 1)
+        row = min(int(count) if count.isdigit() else 0, MOST_ROWS - 1)
+        sent[name] = str(row + 1)
+        sent.setdefault(f"{self.environment.slug}-targets-{row}-weight", "100")
         return sent
 
     def is_valid(self) -> bool:

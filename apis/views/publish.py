@@ -45,6 +45,7 @@ def api_create(request: HtmxHttpRequest) -> HttpResponseBase:
             return _began(request, form)
         except SpecNotAccepted as refusal:
             context["refusal"] = refusal
+            form.keep()
         except ValidationError as error:
             add_errors(form, error)
     return render(request, "apis/api_create.html", context, status=INVALID if form.is_bound else 200)

@@ -81,6 +81,7 @@ def version_spec(request: HtmxHttpRequest, team: str, slug: str, major: int) -> 
             return _imported(request, version, form)
         except SpecNotAccepted as refusal:
             context["refusal"] = refusal
+            form.keep()
         except ValidationError as error:
             add_errors(form, error)
     return render(request, "apis/version_spec.html", context, status=INVALID if form.is_bound else 200)
