@@ -14,7 +14,17 @@ from embedded.ports import Port, read_ports
 from embedded.postgres import APP, OWNER, Postgres, make_postgres
 from embedded.redis_server import Redis
 
-PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE", "LD_LIBRARY_PATH", "LOG_LEVEL")
+PASSED_ON = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "TMPDIR",
+    "SSL_CERT_FILE",
+    "LD_LIBRARY_PATH",
+    "LOG_LEVEL",
+)
 """What a part that needs no secrets of the portal gets of our own environment."""
 
 DATABASE_NAMES = {"DATABASE_URL", "DATABASE_URL_FILE"}
@@ -101,6 +111,12 @@ class Installation:
                 others = {name: v for name, v in environment.items() if name not in DATABASE_NAMES}
                 return {**others, f"DATABASE_URL{form}": owner}
         return environment
+
+    def test_environment(self) -> dict[str, str]:
+        """For tests: as the owner, who may make databases, and nothing about parts that do not run."""
+        environment = self.owner_environment()
+        absent = {*self.ports, "GATEHOUSE_AGENT_URL", "GATEHOUSE_AGENT_TOKEN", "GATEHOUSE_DEMO_PASSWORD"}
+        return {name: value for name, value in environment.items() if name not in absent - set(self.given)}
 
     def plain_environment(self) -> dict[str, str]:
         """For parts that must not see the portal's secrets."""

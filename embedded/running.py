@@ -89,7 +89,7 @@ async def _test(
     if not bare:
         await collect_static(supervisor, installation)
     environment = {
-        **installation.owner_environment(),
+        **installation.test_environment(),
         "PYTHONPATH": str(ROOT),
         "PYTEST_PLUGINS": "embedded.redis_per_worker",
     }

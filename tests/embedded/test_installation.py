@@ -78,3 +78,11 @@ def test_the_portals_address_follows_its_port_and_host(layout: Layout) -> None:
     assert "portal.example.com" in public.portal_environment()["ALLOWED_HOSTS"].split(",")
     assert public.inner_portal_url == "http://127.0.0.1:8000"
     assert public.gateway_url("GATEWAY_PORT") == "http://portal.example.com:8080"
+
+
+def test_tests_are_told_nothing_about_parts_that_do_not_run(layout: Layout) -> None:
+    environment = make_installation(layout, {"AGENT_PORT": "9999"}).test_environment()
+    absent = {"GATEHOUSE_AGENT_URL", "GATEHOUSE_AGENT_TOKEN", "GATEHOUSE_DEMO_PASSWORD", "PORTAL_PORT"}
+    assert not absent & set(environment)
+    assert environment["AGENT_PORT"] == "9999", "what a person sets stays"
+    assert "gatehouse_owner:" in environment["DATABASE_URL"]
