@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import structlog
 from django.db import connection, models, transaction
 
+from audit.chain import GENESIS, next_link
 from audit.models import ActorRef, AuditEvent, AuditSeal
 from audit.signals import event_recorded
 
-GENESIS = "0" * 64
 SEAL_LOCK = 0x6761_7465  # one sealer at a time, by advisory lock
 
 
@@ -51,19 +49,6 @@ def record_event(
     return event
 
 
-SEALED_COLUMNS = (
-    "id", "public_id", "occurred_at", "name", "team_id", "actor_kind", "actor_id", "actor_label", "target_kind",
-    "target_id", "target_label", "before", "after", "note", "request_id",
-)  # fmt: skip
-"""What seals made until now cover. A column added later must not change the text of an event sealed before."""
-
-
-def canonical_text(event: AuditEvent) -> str:
-    """The text of `event` that its seal covers, as sorted JSON."""
-    fields = {column: getattr(event, column) for column in SEALED_COLUMNS}
-    return json.dumps(fields, sort_keys=True, default=str, ensure_ascii=False)
-
-
 @transaction.atomic
 def seal_events(*, most: int = 5_000) -> int:
     """Append up to `most` unsealed events to the chain, oldest first; the number sealed.
@@ -77,7 +62,7 @@ def seal_events(*, most: int = 5_000) -> int:
     chain = last.chain if last else GENESIS
     seals = []
     for event in AuditEvent.objects.filter(seal=None).order_by("id")[:most]:
-        chain = hashlib.sha256(f"{chain}\n{canonical_text(event)}".encode()).hexdigest()
+        chain = next_link(chain, event)
         seals.append(AuditSeal(event=event, chain=chain))
     AuditSeal.objects.bulk_create(seals)
     return len(seals)

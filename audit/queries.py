@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +11,7 @@ from datetime import datetime
 from django.db import connection
 from django.db.models import Q, QuerySet
 
-from audit.actions import GENESIS, canonical_text
+from audit.chain import GENESIS, next_link
 from audit.models import AuditEvent, AuditSeal
 
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -89,7 +88,7 @@ def verify_chain(*, anchor: str = "") -> ChainReport:
     """
     chain, checked, anchored, findings = GENESIS, 0, not anchor, list[str]()
     for seal, event in _links():
-        expected = _link(chain, event) if event else None
+        expected = next_link(chain, event) if event else None
         if event is None:
             findings.append(
                 f"event row {seal.event_id} is gone; seal {seal.pk} of {seal.sealed_at} covers it"
@@ -118,10 +117,6 @@ def _links() -> Iterator[tuple[AuditSeal, AuditEvent | None]]:
 def _with_events(seals: list[AuditSeal]) -> Iterator[tuple[AuditSeal, AuditEvent | None]]:
     events = AuditEvent.objects.in_bulk([seal.event_id for seal in seals])
     return ((seal, events.get(seal.event_id)) for seal in seals)
-
-
-def _link(chain: str, event: AuditEvent) -> str:
-    return hashlib.sha256(f"{chain}\n{canonical_text(event)}".encode()).hexdigest()
 
 
 def _describe(seal: AuditSeal, event: AuditEvent, chain: str) -> str:

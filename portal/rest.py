@@ -15,6 +15,7 @@ from rest_framework import exceptions, status
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.settings import api_settings
 from rest_framework.throttling import BaseThrottle
 
 from audit.models import ActionRefused
@@ -44,7 +45,7 @@ class TokenThrottle(BaseThrottle):
     """
 
     def __init__(self) -> None:
-        self.limit, self.window = rate_of(settings.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"]["token"])
+        self.limit, self.window = rate_of(str(api_settings.DEFAULT_THROTTLE_RATES["token"]))
         self.count = 0
         self.reset = self.window
         self.counted = False
@@ -77,7 +78,7 @@ class TokenThrottle(BaseThrottle):
         }
 
     def _who(self, request: Request) -> str:
-        return str(request.auth.token_id if request.auth else self.get_ident(request))
+        return str(getattr(request.auth, "token_id", "") or self.get_ident(request))
 
 
 def rate_of(text: str) -> tuple[int, int]:
@@ -129,10 +130,10 @@ def answer(
 
 def _of_api_exception(error: exceptions.APIException) -> Response:
     headers: dict[str, str] = {}
-    if getattr(error, "auth_header", None):
-        headers["WWW-Authenticate"] = error.auth_header
-    if isinstance(error, exceptions.Throttled) and error.wait is not None:
-        headers["Retry-After"] = str(int(error.wait))
+    if challenge := getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = challenge
+    if wait := getattr(error, "wait", None):
+        headers["Retry-After"] = str(int(wait))
     if isinstance(error, exceptions.ValidationError):
         return answer(
             422, "invalid", "Some values are not valid.", errors=_fields(error.detail), headers=headers

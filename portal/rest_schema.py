@@ -38,4 +38,5 @@ def library_classes() -> list[type[Any]]:
     """Classes whose docstrings are for those who write resources, not for those who call them."""
     from teams.access import ResourceViewSet  # DRF reads this module's settings while it is itself loading
 
-    return [*get_lib_doc_excludes(), *ResourceViewSet.__mro__]
+    library = get_lib_doc_excludes()  # type: ignore[no-untyped-call]
+    return [*library, *ResourceViewSet.__mro__]

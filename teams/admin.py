@@ -26,7 +26,9 @@ class OperatorsSite(AdminSite):
     enable_nav_sidebar = False
     login = method_decorator(secure_admin_login)(AdminSite.login)
 
-    def password_change(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+    def password_change(  # type: ignore[override]
+        self, request: HttpRequest, extra_context: Any = None
+    ) -> HttpResponse:
         """Passwords change where sessions and second factors are looked after."""
         return redirect("account_change_password")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from allauth.account.models import EmailAddress
+from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
@@ -12,7 +13,7 @@ from teams.models import ANONYMOUS, Actor, ApiToken, Invitation, Notice, Team, T
 from teams.tokens import token_id_of, token_matches
 
 
-def actor_of_user(user: User | None, *, scopes: frozenset[str] | None = None) -> Actor:
+def actor_of_user(user: User | AnonymousUser | None, *, scopes: frozenset[str] | None = None) -> Actor:
     """The Actor of a signed-in `user`; ANONYMOUS for None, a signed-out or an inactive one."""
     if user is None or not user.is_authenticated or not user.is_active:
         return ANONYMOUS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any, Concatenate
+from typing import Any, Concatenate, cast
 
 from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse
@@ -50,7 +50,7 @@ def page[**P](
         guarded = require_http_methods(allowed)(enter)
         guarded.access_rule = declared  # type: ignore[attr-defined]
         guarded.access_methods = tuple(methods)  # type: ignore[attr-defined]
-        return guarded
+        return cast("Callable[Concatenate[HttpRequest, P], HttpResponseBase]", guarded)
 
     return decorate
 

@@ -75,8 +75,10 @@ class RepeatableMixin(APIView):
             return super().handle_exception(exc)
         kept = exc.answer
         headers = {**kept.headers, REPLAYED: "true"}
-        answer = HttpResponse(kept.body, status=kept.status, content_type="application/json", headers=headers)
-        return answer  # type: ignore[return-value]  # DRF passes any HttpResponse on as it is
+        # DRF passes any HttpResponse on as it is.
+        return HttpResponse(  # type: ignore[return-value]
+            kept.body, status=kept.status, content_type="application/json", headers=headers
+        )
 
     def _needs_transaction(self, request: Any) -> bool:
         wants_version = "If-Match" in request.headers and request.method not in SAFE_METHODS

@@ -53,4 +53,4 @@ def mark_mailed(row: Notice | Invitation) -> None:
 
 def pause_after(attempts: int) -> timedelta:
     """How long an attempt may take before the next: 1, 2, 4 ... minutes, six hours at most."""
-    return min(FIRST_PAUSE * 2**attempts, LONGEST_PAUSE)
+    return min(FIRST_PAUSE * (1 << attempts), LONGEST_PAUSE)

@@ -214,7 +214,7 @@ class MeSerializer(serializers.Serializer[Any]):
 
     id = serializers.CharField()
     kind = serializers.CharField(help_text="user or service")
-    label = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]  # DRF fields have a label of their own
     email = serializers.CharField(allow_blank=True)
     platform_roles = serializers.ListField(child=serializers.CharField())
     scopes = serializers.ListField(child=serializers.CharField())

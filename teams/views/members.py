@@ -101,9 +101,13 @@ def member_remove(request: HtmxHttpRequest, slug: str, public_id: str) -> HttpRe
 def approver_group_create(request: HtmxHttpRequest, slug: str) -> HttpResponse:
     team = managed_team(request, slug)
     form = ApproverGroupForm(request.POST or None, people=colleagues_of(request.actor))
-    if request.method == "POST" and form.is_valid():
-        if tried(form, actions.create_approver_group, team, actor=request.actor, **form.cleaned_data):
-            return redirect("team-detail", team.slug)
+    if (
+        request.method == "POST"
+        and form.is_valid()
+        and tried(form, actions.create_approver_group, team, actor=request.actor, **form.cleaned_data)
+        is not None
+    ):
+        return redirect("team-detail", team.slug)
     return form_page(request, form, _("New approver group"), _("Create group"), team=team)
 
 
@@ -114,9 +118,13 @@ def approver_group_change(request: HtmxHttpRequest, slug: str, public_id: str) -
     known = User.objects.filter(pk__in=colleagues_of(request.actor).values("pk")) | group.people.all()
     initial = {"name": group.name, "people": group.people.all()}
     form = ApproverGroupForm(request.POST or None, people=known.distinct().order_by("email"), initial=initial)
-    if request.method == "POST" and form.is_valid():
-        if tried(form, actions.change_approver_group, group, actor=request.actor, **form.cleaned_data):
-            return redirect("team-detail", team.slug)
+    if (
+        request.method == "POST"
+        and form.is_valid()
+        and tried(form, actions.change_approver_group, group, actor=request.actor, **form.cleaned_data)
+        is not None
+    ):
+        return redirect("team-detail", team.slug)
     return form_page(request, form, group.name, _("Save"), team=team)
 
 

@@ -88,9 +88,12 @@ def team_change(request: HtmxHttpRequest, slug: str) -> HttpResponse:
     team = managed_team(request, slug)
     initial = {"name": team.name, "description": team.description}
     form = TeamChangeForm(request.POST or None, initial=initial)
-    if request.method == "POST" and form.is_valid():
-        if tried(form, actions.change_team, team, actor=request.actor, **form.cleaned_data) is not None:
-            return redirect("team-detail", team.slug)
+    if (
+        request.method == "POST"
+        and form.is_valid()
+        and tried(form, actions.change_team, team, actor=request.actor, **form.cleaned_data) is not None
+    ):
+        return redirect("team-detail", team.slug)
     return form_page(request, form, _("Change team"), _("Save"), team=team)
 
 

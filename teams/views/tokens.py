@@ -77,9 +77,13 @@ def service_account_change(request: HtmxHttpRequest, slug: str, public_id: str) 
     team, account = _account(request, slug, public_id)
     initial = {"name": account.name, "role": account.role}
     form = ServiceAccountForm(request.POST or None, roles=_roles(request, team), initial=initial)
-    if request.method == "POST" and form.is_valid():
-        if tried(form, actions.change_service_account, account, actor=request.actor, **form.cleaned_data):
-            return redirect(_account_url(account))
+    if (
+        request.method == "POST"
+        and form.is_valid()
+        and tried(form, actions.change_service_account, account, actor=request.actor, **form.cleaned_data)
+        is not None
+    ):
+        return redirect(_account_url(account))
     return form_page(request, form, account.name, _("Save"), team=team)
 
 

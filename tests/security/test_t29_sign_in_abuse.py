@@ -16,7 +16,10 @@ pytestmark = pytest.mark.django_db
 LOGIN = "/accounts/login/"
 
 
-def sign_in(email: str, password: str = "wrong password", **headers: str):
+WRONG = "wrong password"
+
+
+def sign_in(email: str, password: str = WRONG, **headers: str):
     return Client().post(LOGIN, {"login": email, "password": password}, **headers)
 
 

@@ -13,7 +13,7 @@ from audit.models import ActionRefused, AuditEvent
 from teams import actions
 from teams.models import Actor, ApproverGroup, Invitation, Membership, Notice, Team, TeamRole, User
 from teams.permissions import Scope
-from teams.queries import actor_of_user
+from teams.queries import actor_of_token, actor_of_user
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -50,8 +50,6 @@ def test_a_taken_short_name_is_a_validation_error(alice: User, shop: Team) -> No
 def test_a_service_account_makes_no_team(shop: Team) -> None:
     account = factories.make_service_account(shop, TeamRole.OWNER)
     token, _value = factories.make_api_token(service_account=account)
-    from teams.queries import actor_of_token
-
     with pytest.raises(PermissionDenied):
         actions.create_team(actor=actor_of_token(token), name="Mine")
 
@@ -82,7 +80,7 @@ def test_an_invited_person_comes_in_with_the_role_and_the_inviter_is_told(
 
 def test_an_invitation_is_only_for_its_address(shop: Team, alice: User, charlie: User) -> None:
     invitation = invite(shop, alice, "somebody@example.test")
-    with pytest.raises(ActionRefused, match="somebody@example.test"):
+    with pytest.raises(ActionRefused, match=r"somebody@example\.test"):
         actions.accept_invitation(invitation, actor=as_actor(charlie))
     assert not Membership.objects.filter(team=shop, user=charlie).exists()
 
@@ -125,8 +123,8 @@ def test_the_last_owner_stays(shop: Team, alice: User) -> None:
         actions.remove_member(own, actor=as_actor(alice))
     with pytest.raises(ActionRefused, match="last owner"):
         actions.change_role(own, actor=as_actor(alice), role=TeamRole.VIEWER)
+    factories.join(shop, factories.make_user())
     with pytest.raises(ActionRefused, match="last owner"):
-        factories.join(shop, factories.make_user())
         actions.anonymise_user(alice, actor=as_actor(alice))
 
 
