@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import stat
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +46,7 @@ class Layout:
 
     @property
     def sockets(self) -> Path:
-        """The private directory of unix sockets; not made yet."""
+        """The directory of unix sockets; there while servers run."""
         parent = Path("/tmp") if os.access("/tmp", os.W_OK) else Path(tempfile.gettempdir())  # noqa: S108
         return parent / f"gatehouse-{os.getuid()}-{self.mark}"
 
@@ -75,7 +77,18 @@ def make_directories(layout: Layout) -> None:
         raise CannotRun(
             f"{error.filename} cannot be made: {error.strerror}. Set GATEHOUSE_STATE to a directory of yours."
         ) from error
-    make_private(layout.sockets)
+
+
+@contextmanager
+def socket_directory(layout: Layout) -> Iterator[None]:
+    """`layout.sockets` while servers run. Others may pass through it: each server's own folder is closed to
+    them, and as root PostgreSQL is somebody else.
+    """
+    make_private(layout.sockets, mode=0o711)
+    try:
+        yield
+    finally:
+        shutil.rmtree(layout.sockets, ignore_errors=True)
 
 
 def make_private(path: Path, *, mode: int = 0o700) -> None:

@@ -60,7 +60,6 @@ class Postgres:
 
     def prepare(self) -> None:
         """Make the data directory once. Raises CannotRun with initdb's words."""
-        make_private(self.layout.sockets, mode=0o711 if self.account else 0o700)
         check_socket_path(self.socket_directory / f".s.PGSQL.{PORT}")
         if self.account:
             _place_program(self.home)

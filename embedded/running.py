@@ -13,7 +13,7 @@ from embedded import report
 from embedded.console import Console
 from embedded.failure import CannotRun
 from embedded.installation import Installation, make_installation
-from embedded.layout import ROOT, Layout, layout_of, make_directories
+from embedded.layout import ROOT, Layout, layout_of, make_directories, socket_directory
 from embedded.lock import held
 from embedded.parts import Parts
 from embedded.ports import refuse_taken
@@ -29,7 +29,7 @@ SLOTS = 8
 def run(layout: Layout, given: dict[str, str], console: Console) -> int:
     """Start everything and keep it running until told to stop. Raises CannotRun."""
     make_directories(layout)
-    with held(layout.lock) as lock:
+    with held(layout.lock) as lock, socket_directory(layout):
         installation = make_installation(layout, given)
         refuse_taken(installation.ports_in_use(), host=installation.bind)
         console.say(f"Gatehouse starts; its state is in {layout.state}", tone="strong")
@@ -40,7 +40,7 @@ def run_tests(given: dict[str, str], command: Sequence[str], console: Console, *
     """Run `command` with scratch servers and the environment of the portal; its exit code. `bare` leaves out
     the static files, which pages need.
     """
-    with _free_slot(given) as (layout, lock):
+    with _free_slot(given) as (layout, lock), socket_directory(layout):
         installation = make_installation(layout, given, fast=True)
         return asyncio.run(until_told(lambda s: _test(installation, lock, command, s, bare=bare), console))
 
@@ -169,7 +169,6 @@ def _remove(layout: Layout) -> None:
     home = home_of(layout, as_root=True) if (layout.state / "postgres-home").exists() else None
     if home is not None and home.name.startswith("gatehouse-"):
         shutil.rmtree(home, ignore_errors=True)
-    shutil.rmtree(layout.sockets, ignore_errors=True)
     for path in layout.state.iterdir():
         if path != layout.lock:
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()

@@ -75,10 +75,16 @@ def state(tmp_path: Path) -> Iterator[Path]:
     path = tmp_path / "a path with spaces" / "var"
     path.parent.mkdir()
     yield path
-    home = path / "postgres-home"
+    for each in path.parent.iterdir():
+        remove_outside(each)
+
+
+def remove_outside(state: Path) -> None:
+    """Remove what an installation keeps outside of its state directory: its database as root, its sockets."""
+    home = state / "postgres-home"
     if home.exists():
         shutil.rmtree(home.read_text().strip(), ignore_errors=True)
-    shutil.rmtree(Layout(path).sockets, ignore_errors=True)
+    shutil.rmtree(Layout(state).sockets, ignore_errors=True)
 
 
 @pytest.fixture
