@@ -30,10 +30,10 @@
       const ink = colour(tokenOf(row.tone));
       const values = row.values.map((value, index) => [data.times[index], value]);
       if (kind === "stacked") {
-        return { type: "bar", stack: "all", name: row.name, data: values, color: ink, barCategoryGap: "18%", barMaxWidth: 26, barMinHeight: 1 };
+        return { type: "bar", stack: "all", name: row.name, data: values.map(([at, value]) => [at, value || null]), color: ink, barCategoryGap: "18%", barMaxWidth: 26, barMinHeight: 1 };
       }
       return {
-        type: "line", name: row.name, data: values, color: ink, showSymbol: values.filter((value) => value != null).length * 2 < values.length && row.kind !== "spark", symbolSize: 5, connectNulls: false,
+        type: "line", name: row.name, data: values, color: ink, showSymbol: values.filter(([, value]) => value != null).length * 2 < values.length, symbolSize: 5, connectNulls: false,
         smooth: 0.25, smoothMonotone: "x", lineStyle: { width: 1.8, type: row.dash ? "dashed" : "solid" },
         areaStyle: data.series.length === 1 ? { color: ink, opacity: 0.1 } : undefined,
       };
