@@ -15,7 +15,6 @@ router = SimpleRouter(trailing_slash=False)
 router.register("applications", ApplicationViewSet, "rest-application")
 router.register("access-requests", AccessRequestViewSet, "rest-access-request")
 router.register("subscriptions", SubscriptionViewSet, "rest-subscription")
-router.register("credentials", CredentialViewSet, "rest-credential")
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("applications/", applications.application_list, name="applications"),
@@ -39,4 +38,15 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("subscriptions/<slug:public_id>/keys/new/", credentials.credential_issue, name="credential-issue"),
     path("credentials/<slug:public_id>/revoke/", credentials.credential_revoke, name="credential-revoke"),
     path("api/v1/", include(router.urls)),
+    # A key is listed under its subscription only, so no router makes a list of its own.
+    path(
+        "api/v1/credentials/<slug:public_id>",
+        CredentialViewSet.as_view({"get": "retrieve"}),
+        name="rest-credential-detail",
+    ),
+    path(
+        "api/v1/credentials/<slug:public_id>/revoke",
+        CredentialViewSet.as_view({"post": "revoke"}),
+        name="rest-credential-revoke",
+    ),
 ]  # fmt: skip

@@ -210,9 +210,6 @@ class CredentialViewSet(ResourceViewSet[Credential]):
     serializer_class = shapes.CredentialOut
     rules = {"retrieve": SIGNED_IN, "revoke": Verb.CREDENTIAL_MANAGE}
 
-    # A key is listed under its subscription only.
-    list = None  # type: ignore[assignment]
-
     def get_queryset(self) -> QuerySet[Credential]:
         return super().get_queryset().select_related("subscription")
 
