@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import sys
@@ -35,7 +36,7 @@ class Console:
     def say(self, text: str = "", *, tone: str = "") -> None:
         """A line."""
         self._clear()
-        self._stream.write(self._painted(text, tone) + "\n")
+        self._write(self._painted(text, tone) + "\n")
         self._show_status()
 
     def event(self, mark: str, subject: str, text: str, *, tone: str) -> None:
@@ -78,13 +79,18 @@ class Console:
 
     def _clear(self) -> None:
         if self._lively and self._status:
-            self._stream.write("\r\x1b[2K")
+            self._write("\r\x1b[2K")
 
     def _show_status(self) -> None:
         if self._lively and self._status:
             width = shutil.get_terminal_size().columns - 6
-            self._stream.write(f"  ... {self._status[:width]}")
-        self._stream.flush()
+            self._write(f"  ... {self._status[:width]}")
+
+    def _write(self, text: str) -> None:
+        # The terminal may be closed while we end: that must not keep the parts from being ended.
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+            self._stream.flush()
 
 
 def _texts(row: Row) -> tuple[str, str, str]:

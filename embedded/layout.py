@@ -20,6 +20,22 @@ ROOT = Path(__file__).resolve().parent.parent
 LONGEST_SOCKET_PATH = 107
 """Bytes of a unix socket's path on Linux."""
 
+CONTENTS = (
+    "agent",
+    "beat",
+    "demo-sign-ins",
+    "log",
+    "mail",
+    "postgres",
+    "postgres-home",
+    "redis",
+    "run.lock",
+    "secrets",
+    "stamps",
+    "static",
+)
+"""All that one installation keeps in its state directory. Others' things may lie there too: var/test, pictures."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:

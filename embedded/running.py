@@ -13,7 +13,7 @@ from embedded import report
 from embedded.console import Console
 from embedded.failure import CannotRun
 from embedded.installation import Installation, make_installation
-from embedded.layout import ROOT, Layout, layout_of, make_directories, socket_directory
+from embedded.layout import CONTENTS, ROOT, Layout, layout_of, make_directories, socket_directory
 from embedded.lock import held
 from embedded.parts import Parts
 from embedded.ports import refuse_taken
@@ -54,15 +54,13 @@ def execute(layout: Layout, given: dict[str, str], command: Sequence[str]) -> in
 
 
 def reset(layout: Layout, console: Console) -> int:
-    """Remove all state. Raises CannotRun while it is in use."""
-    if not layout.state.exists():
+    """Remove what we keep in the state directory, and nothing else there. Raises CannotRun while it is in use."""
+    if not any((layout.state / name).exists() for name in CONTENTS):
         console.say("There is nothing to drop.")
         return 0
-    if not layout.lock.exists() and any(layout.state.iterdir()) and not layout.secrets.is_dir():
-        raise CannotRun(f"{layout.state} was not made by Gatehouse, so nothing in it is removed.")
     with held(layout.lock, wait=5.0):
         _remove(layout)
-        console.say(f"Dropped all data in {layout.state}.")
+    console.say(f"Dropped all data in {layout.state}.")
     return 0
 
 
@@ -169,7 +167,5 @@ def _remove(layout: Layout) -> None:
     home = home_of(layout, as_root=True) if (layout.state / "postgres-home").exists() else None
     if home is not None and home.name.startswith("gatehouse-"):
         shutil.rmtree(home, ignore_errors=True)
-    for path in layout.state.iterdir():
-        if path != layout.lock:
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-    layout.lock.unlink()
+    for path in (layout.state / name for name in CONTENTS):
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink(missing_ok=True)

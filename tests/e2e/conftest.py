@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.embedded.conftest import Run, processes_with
+from tests.embedded.conftest import Run, processes_with, remove_outside
 
 PORTS = (
     "PORTAL_PORT", "GATEWAY_PORT", "GATEWAY_SANDBOX_PORT", "AGENT_PORT", "ENVOY_ADMIN_PORT",
@@ -89,6 +89,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         code = run.tell(signal.SIGINT)
     assert code == 0, run.said()
     assert processes_with(str(state)) == []
+    remove_outside(state)
 
 
 @pytest.fixture(scope="session")

@@ -117,12 +117,12 @@ def test_reset_refuses_while_in_use_and_then_drops_everything(
 
 
 def test_reset_touches_nothing_that_is_not_ours(plain: dict[str, str], state: Path) -> None:
-    state.mkdir()
+    (state / "secrets").mkdir(parents=True)
+    (state / "test").mkdir()
     (state / "thesis.txt").write_text("three years of work")
-    refused = reset(plain, state)
-    assert refused.returncode == 1
-    assert "was not made by Gatehouse" in refused.stdout
-    assert (state / "thesis.txt").exists()
+    assert reset(plain, state).returncode == 0
+    assert sorted(path.name for path in state.iterdir()) == ["test", "thesis.txt"]
+    assert "nothing to drop" in reset(plain, state).stdout
 
 
 def reset(plain: dict[str, str], state: Path) -> subprocess.CompletedProcess[str]:
