@@ -170,7 +170,9 @@ def issue_key(dana: Person, pictures: Path) -> tuple[str, str]:
     press(page, "I have stored it")
     page.wait_for_url("**/subscriptions/**")
     assert key not in page.content(), "a key is shown once"
-    with suppress(BrowserError):  # the answer to a POST that nobody may store: Chromium has nothing to go back to
+    with suppress(
+        BrowserError
+    ):  # the answer to a POST that nobody may store: Chromium has nothing to go back to
         page.go_back()
     assert key not in page.content(), "and not again by the browser's history"
     page.goto("/applications/")

@@ -24,7 +24,6 @@ from usage.models import FeedCheckpoint, UsageBucket, UsageRecord
 from usage.queries import UsageScope, breakdown, summary
 from usage.ranges import window
 
-
 SEGMENTS = itertools.count()
 NOON = int(timezone.now().timestamp()) * 1000  # of one length, so that cuts mean the same in every example
 
