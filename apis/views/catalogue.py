@@ -28,7 +28,7 @@ def catalogue_page(request: HtmxHttpRequest) -> HttpResponseBase:
         "form": form,
         "filters": filters,
         "page": found,
-        "apis": offers_of(found.object_list),
+        "apis": offers_of(list(found.object_list)),
         "facets": catalogue_facets(request.actor, filters, found=ids),
         "view": request.GET.get("view") if request.GET.get("view") in VIEWS else VIEWS[0],
         **_links(request, form.tags),
