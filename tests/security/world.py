@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from apis.models import Visibility
 from audit.actions import record_event
-from gateways.models import Deployment
+from gateways.models import Deployment, GatewayNode
 from subscriptions.models import Block
 from teams.actions import create_approver_group, invite_member, notify
 from teams.models import Membership, Team, TeamRole, User
@@ -23,6 +23,8 @@ from tests import factories
 from tests.security.routes import Route
 
 CANARY = "Kestrel"
+REST_TEAM = "api/v1/teams/(?P<team>[a-z0-9_-]+)"
+REST_ACCOUNT = "(?P<account>[a-z0-9_]+)"
 
 
 @dataclass
@@ -69,6 +71,7 @@ def _ids(
     gateway = factories.make_gateway("shared-edge")
     publication = factories.make_publication(version, gateway)
     deployment = Deployment.objects.create(gateway=gateway, cause_label="Kestrel ledger was published")
+    node = GatewayNode.objects.create(gateway=gateway, name="edge-1", agent_url="http://127.0.0.1:1")
     application = factories.make_application(team, "Kestrel robot")
     subscription = factories.make_subscription(application, offer)
     credential, _value = factories.make_credential(subscription, name="Kestrel key")
@@ -110,14 +113,15 @@ def _ids(
         "gateways/#slug": gateway.slug,
         "deployments/#public_id": deployment.public_id,
         "publications/#public_id": publication.public_id,
+        "gateways/<slug:slug>/nodes/#public_id": node.public_id,
         "enforcement/#public_id": credential.public_id,
-        "enforcement/preview/#public_id": request.public_id,
-        "api/v1/teams/(?P<team>[a-z0-9_-]+)/members/#public_id": fellow.public_id,
-        "api/v1/teams/(?P<team>[a-z0-9_-]+)/invitations/#public_id": invitation.public_id,
-        "api/v1/teams/(?P<team>[a-z0-9_-]+)/approver-groups/#public_id": group.public_id,
-        "api/v1/teams/(?P<team>[a-z0-9_-]+)/service-accounts/#public_id": account.public_id,
-        "api/v1/teams/(?P<team>[a-z0-9_-]+)/service-accounts/#account": account.public_id,
-        "api/v1/teams/(?P<team>[a-z0-9_-]+)/service-accounts/(?P<account>[a-z0-9_]+)/tokens/#public_id": account_token.public_id,
+        "enforcement/#kind": "credential",
+        f"{REST_TEAM}/members/#public_id": fellow.public_id,
+        f"{REST_TEAM}/invitations/#public_id": invitation.public_id,
+        f"{REST_TEAM}/approver-groups/#public_id": group.public_id,
+        f"{REST_TEAM}/service-accounts/#public_id": account.public_id,
+        f"{REST_TEAM}/service-accounts/#account": account.public_id,
+        f"{REST_TEAM}/service-accounts/{REST_ACCOUNT}/tokens/#public_id": account_token.public_id,
         "api/v1/tokens/#public_id": token.public_id,
         "api/v1/notices/#public_id": notice.public_id,
         "api/v1/audit-events/#public_id": event.public_id,
