@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.db import connections
@@ -78,24 +79,36 @@ def offer(people):
     return factories.make_plan(factories.make_version(factories.make_api(shop)).api)
 
 
-def test_t33_one_of_approve_reject_and_withdraw_wins(people, offer):
+def decide_at_once(people, offer, *, trials: int, times: int = 1) -> None:
+    """`trials` requests, each met by four moves, `times` over, at the same moment."""
     alice, dana, erin, logistics = people
     owner, consumer, approver = (actor_of_user(person) for person in (alice, dana, erin))
-    for _trial in range(TRIALS):
-        request = factories.make_request(factories.make_application(logistics), offer, by=dana)
-        ends = at_once(
-            lambda request=request: approve_request(request, actor=owner),
-            lambda request=request: approve_request(request, actor=approver),
-            lambda request=request: reject_request(request, actor=approver, note="No."),
-            lambda request=request: withdraw_request(request, actor=consumer),
-        )
-        assert len(won(ends)) == 1
+    application = factories.make_application(logistics)
+    for _trial in range(trials):
+        request = factories.make_request(application, offer, by=dana)
+        moves = [
+            partial(approve_request, request, actor=owner),
+            partial(approve_request, request, actor=approver),
+            partial(reject_request, request, actor=approver, note="No."),
+            partial(withdraw_request, request, actor=consumer),
+        ]
+        assert len(won(at_once(*moves * times))) == 1
         request.refresh_from_db()
-        assert Subscription.objects.filter(application=request.application).count() == (
-            request.state == "approved"
-        )
+        opened = Subscription.objects.open().filter(application=application)
+        assert opened.count() == (request.state == "approved")
         decided = AuditEvent.objects.filter(target_id=request.public_id, name__startswith="request.")
         assert decided.count() == 1
+        for subscription in opened:
+            close_subscription(subscription, actor=consumer, reason="Next trial.")
+
+
+def test_t33_one_of_approve_reject_and_withdraw_wins(people, offer):
+    decide_at_once(people, offer, trials=TRIALS)
+
+
+@pytest.mark.long
+def test_t33_one_of_approve_reject_and_withdraw_wins_in_full(people, offer):
+    decide_at_once(people, offer, trials=1_000, times=2)
 
 
 def test_t33_one_of_many_requests_for_the_same_is_made(people, offer):
