@@ -34,5 +34,4 @@ class GatewayOriginsMiddleware:
 
 def _origins() -> list[str]:
     """The origins, at most half a minute old; the cache holds nothing that differs between readers."""
-    origins: list[str] = cache.get_or_set(CACHE_KEY, gateway_origins, CACHE_S)
-    return origins
+    return list(cache.get_or_set(CACHE_KEY, gateway_origins, CACHE_S) or ())

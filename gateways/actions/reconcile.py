@@ -187,7 +187,7 @@ class _Run:
         changes = result.comparison.changes
         if changes.is_empty or (self.journal.deployment and self.journal.deployment.forced):
             return changes
-        self._step("guard", ", ".join(f"{count} {verb}" for verb, count in changes.counts().items()))
+        self._step("guard", _in_words(changes))
         try:
             raise_if_unsafe(changes, explained_deletions(self.gateway, changes))
         except HeldBack as held:
@@ -281,6 +281,12 @@ class _Run:
         if begun or time.monotonic() - self.renewed_at > RENEW_EVERY_S:
             self.renewed_at = time.monotonic()
             renew_lease(self.lease)
+
+
+def _in_words(changes: ChangeSet) -> str:
+    """How many changes of each sort, those that there are: "2 to add, 1 to remove"."""
+    words = {"create": "to add", "update": "to change", "delete": "to remove"}
+    return ", ".join(f"{count} {words[verb]}" for verb, count in changes.counts().items() if count)
 
 
 def _still_refused(desired: Document, proven: Mapping[Ref, Proven], *, asked: bool) -> dict[Ref, str]:

@@ -82,10 +82,11 @@ class GatewayViewSet(ResourceViewSet[Gateway]):
     @extend_schema(request=shapes.GatewayChange, responses=shapes.GatewayOut)
     def partial_update(self, request: Request, slug: str) -> Response:
         """Change name, options or listeners; `listeners` replaces them all."""
+        gateway = self.get_object()
         values = read(request, shapes.GatewayChange)
         if "listeners" in values:
             values["listeners"] = _listeners(values["listeners"])
-        changed = actions.change_gateway(self.get_object(), actor=self.actor, **values)
+        changed = actions.change_gateway(gateway, actor=self.actor, **values)
         return self.answer(self.get_queryset().get(pk=changed.pk))
 
     @extend_schema(responses=shapes.NodeOut(many=True), filters=False)
@@ -159,13 +160,25 @@ def _parts(view: ResourceViewSet[Any]) -> dict[str, Any]:
     return {"parts": part}
 
 
+class DeploymentFilter(django_filters.FilterSet):  # type: ignore[misc]  # the package is untyped
+    """Narrow by gateway and state."""
+
+    gateway = django_filters.CharFilter(field_name="gateway__slug")
+    state = django_filters.ChoiceFilter(choices=Deployment.State.choices)
+
+    class Meta:
+        model = Deployment
+        fields: tuple[str, ...] = ()
+
+
 class DeploymentViewSet(ResourceViewSet[Deployment]):
     """Recorded pushes."""
 
     model = Deployment
     queryset = Deployment.objects.none()
     serializer_class = shapes.DeploymentOut
-    rules = {"retrieve": Verb.GATEWAY_VIEW}
+    filterset_class = DeploymentFilter
+    rules = {"list": Verb.GATEWAY_VIEW, "retrieve": Verb.GATEWAY_VIEW}
 
     def get_queryset(self) -> QuerySet[Deployment]:
         return super().get_queryset().select_related("gateway").prefetch_related("steps")
@@ -262,9 +275,9 @@ class PublicationViewSet(ResourceViewSet[Publication]):
     @action(detail=True, methods=["post"], url_path="roll-back")
     def roll_back(self, request: Request, public_id: str) -> Response:
         """Serve another frozen revision of the version."""
-        values = read(request, shapes.RollBackIn)
         publication = self.get_object()
         self.actor.require(Verb.API_PUBLISH, publication.api_version.api.team)
+        values = read(request, shapes.RollBackIn)
         revision = get_object_or_404(
             Revision, api_version=publication.api_version_id, number=values["revision"]
         )
@@ -275,8 +288,9 @@ class PublicationViewSet(ResourceViewSet[Publication]):
     @action(detail=True, methods=["post"])
     def withdraw(self, request: Request, public_id: str) -> Response:
         """Stop serving it there."""
-        values = read(request, shapes.WithdrawIn)
         publication = self.get_object()
+        self.actor.require(Verb.API_PUBLISH, publication.api_version.api.team)
+        values = read(request, shapes.WithdrawIn)
         actions.withdraw(publication, actor=self.actor, reason=values["reason"])
         return self.answer(self.get_queryset().get(pk=publication.pk))
 

@@ -154,8 +154,10 @@ def test_a_path_is_frozen_and_never_given_to_another(
 
 @pytest.mark.parametrize(
     "path",
-    ["", "orders", "/", "/orders/", "//orders", "/Orders", "/a/../b", "/a/./b", "/a b", "/a%2fb", "/é"]
-    + ["/a?b", "/a;b", "/{x}", "/a\\b", "/a\x00", "/" + "a" * 400, "/.hidden"],  # noqa: RUF005
+    [
+        *("", "orders", "/", "/orders/", "//orders", "/Orders", "/a/../b", "/a/./b", "/a b", "/a%2fb", "/é"),
+        *("/a?b", "/a;b", "/{x}", "/a\\b", "/a\x00", "/" + "a" * 400, "/.hidden"),
+    ],
 )
 def test_only_canonical_paths_are_claimed(path: str) -> None:
     with pytest.raises(ValidationError):

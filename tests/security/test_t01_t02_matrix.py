@@ -31,9 +31,9 @@ SHARED = (
 
 OPEN_NAMES = {
     "home", "healthz", "rest-schema", "invitation", "catalogue", "api-detail", "api-versions", "api-version",
-    "api-reference", "api-plans", "version-openapi", "published-openapi", "published-addresses", "rest-catalogue",
+    "api-reference", "api-plans", "version-openapi", "published-openapi", "addresses-of-version", "rest-catalogue",
     "rest-api-list", "rest-api", "rest-version-list", "rest-version", "rest-version-spec", "rest-plan-list",
-    "rest-plan", "rest-published-addresses", "style",
+    "rest-plan", "rest-version-addresses", "style",
 }  # fmt: skip
 """The allow-list of T2: what a signed-out reader may reach at all."""
 
