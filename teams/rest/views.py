@@ -135,8 +135,8 @@ class MemberViewSet(OfTeamViewSet[Membership]):
 
     @extend_schema(request=serializers.RoleInput)
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        role = read(serializers.RoleInput, request)["role"]
-        return self.answer(actions.change_role(self.get_object(), actor=self.actor, role=role))
+        member, values = self.get_object(), read(serializers.RoleInput, request)
+        return self.answer(actions.change_role(member, actor=self.actor, **values))
 
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Remove a member; the own membership may be left by everybody but the last owner."""
@@ -159,8 +159,8 @@ class InvitationViewSet(OfTeamViewSet[Invitation]):
 
     @extend_schema(request=serializers.InvitationInput, responses={201: serializers.InvitationSerializer})
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        values = read(serializers.InvitationInput, request)
-        return self.answer(actions.invite_member(self.team, actor=self.actor, **values), status=201)
+        team, values = self.team, read(serializers.InvitationInput, request)
+        return self.answer(actions.invite_member(team, actor=self.actor, **values), status=201)
 
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Withdraw an open invitation."""
@@ -186,8 +186,8 @@ class ServiceAccountViewSet(OfTeamViewSet[ServiceAccount]):
         request=serializers.ServiceAccountInput, responses={201: serializers.ServiceAccountSerializer}
     )
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        values = read(serializers.ServiceAccountInput, request)
-        return self.answer(actions.create_service_account(self.team, actor=self.actor, **values), status=201)
+        team, values = self.team, read(serializers.ServiceAccountInput, request)
+        return self.answer(actions.create_service_account(team, actor=self.actor, **values), status=201)
 
     @extend_schema(request=serializers.ServiceAccountChange)
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -217,8 +217,8 @@ class ApproverGroupViewSet(OfTeamViewSet[ApproverGroup]):
         request=serializers.ApproverGroupInput, responses={201: serializers.ApproverGroupSerializer}
     )
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        values = self._with_people(read(serializers.ApproverGroupInput, request))
-        return self.answer(actions.create_approver_group(self.team, actor=self.actor, **values), status=201)
+        team, values = self.team, self._with_people(read(serializers.ApproverGroupInput, request))
+        return self.answer(actions.create_approver_group(team, actor=self.actor, **values), status=201)
 
     @extend_schema(request=serializers.ApproverGroupChange)
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -298,8 +298,8 @@ class ServiceAccountTokenViewSet(ResourceViewSet[ApiToken]):
 
     @extend_schema(request=serializers.TokenInput, responses={201: serializers.NewTokenSerializer})
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        values = read(serializers.TokenInput, request)
-        token, value = actions.create_token(actor=self.actor, service_account=self.account, **values)
+        account, values = self.account, read(serializers.TokenInput, request)
+        token, value = actions.create_token(actor=self.actor, service_account=account, **values)
         return new_token_answer(token, value)
 
     def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
