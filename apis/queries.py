@@ -388,6 +388,6 @@ def _operation_texts(document: str) -> dict[str, str]:
     found = {}
     for path, item in json.loads(document).get("paths", {}).items():
         shared = {key: value for key, value in item.items() if key not in METHODS}
-        for method in METHODS & item.keys():
+        for method in (key for key in item if key in METHODS):
             found[f"{method.upper()} {path}"] = json.dumps([shared, item[method]], sort_keys=True)
     return found

@@ -14,14 +14,14 @@ MOST_WORDS = 20_000
 
 
 def refresh_search(api: Api) -> None:
-    """Index name and tags (weight A), summary (B), operations (C) and description (D) of `api`.
+    """Index name and tags (weight A), summary and team (B), operations (C) and description (D) of `api`.
 
     Of the operations only those that a frozen revision shows, so that a draft document is not found by
     others before it is published.
     """
     vector = (
         _vector(f"{api.name} {api.slug} {' '.join(api.tags)}", "A")
-        + _vector(f"{api.summary} {api.team.name}", "B")
+        + _vector(f"{api.summary} {api.team.slug}", "B")
         + _vector(_operations_text(api), "C")
         + _vector(api.description, "D")
     )

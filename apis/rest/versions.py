@@ -36,6 +36,7 @@ from apis.rest.reading import (
     visible_api,
     visible_versions,
 )
+from apis.spec.guard import MAX_BYTES
 from teams.access import OPEN, ResourceViewSet, Rule
 from teams.models import Verb
 
@@ -171,7 +172,7 @@ def _sent(request: Request) -> tuple[bytes, str]:
     upload = request.FILES.get("file")
     if upload is None:
         raise ValidationError({"file": "Send the document as the field file, or as the body itself."})
-    return upload.read(), upload.name or ""
+    return upload.read(MAX_BYTES + 1), upload.name or ""
 
 
 class RevisionViewSet(ResourceViewSet[Revision]):

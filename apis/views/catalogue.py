@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.paginator import Paginator
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
@@ -33,9 +33,21 @@ def catalogue_page(request: HtmxHttpRequest) -> HttpResponseBase:
         "view": request.GET.get("view") if request.GET.get("view") in VIEWS else VIEWS[0],
         **_links(request, form.tags),
     }
-    template = "apis/catalogue_list.html" + ("#results" if htmx_partial(request) else "")
-    answer: HttpResponse = render(request, template, context)
+    partial = htmx_partial(request)
+    answer: HttpResponse = render(
+        request, "apis/catalogue_list.html" + ("#results" if partial else ""), context
+    )
+    if partial:
+        answer.headers["HX-Push-Url"] = _address(request)
     return answer
+
+
+def _address(request: HtmxHttpRequest) -> str:
+    """The address of this search without the fields that were left empty."""
+    asked = QueryDict(mutable=True)
+    for name, values in request.GET.lists():
+        asked.setlist(name, [value for value in values if value])
+    return f"{request.path}?{asked.urlencode()}".removesuffix("?")
 
 
 def _links(request: HtmxHttpRequest, tags: tuple[str, ...]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
@@ -19,13 +20,16 @@ from teams.access import SIGNED_IN, HtmxHttpRequest, page
 from teams.models import Team, Verb
 
 INVALID = 422
+PAGE_SIZE = 50
 
 
 @page(SIGNED_IN)
 def publish_list(request: HtmxHttpRequest) -> HttpResponseBase:
     """The APIs of the reader's teams with their states."""
+    page_of_apis = Paginator(published_by(request.actor), PAGE_SIZE).get_page(request.GET.get("page"))
     context = {
-        "apis": published_by(request.actor),
+        "page": page_of_apis,
+        "apis": page_of_apis.object_list,
         "may_create": request.actor.may(Verb.API_EDIT) and publishing_teams(request.actor).exists(),
     }
     return render(request, "apis/publish_list.html", context)

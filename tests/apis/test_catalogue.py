@@ -196,3 +196,9 @@ class TestPage:
         with django_assert_max_num_queries(20):
             page = client.get(reverse("catalogue"), {"q": "api"}).content.decode()
         assert "Page 1 of 2" in page
+
+    def test_the_address_leaves_out_what_is_empty(self, alice: Any, client_of: Enter) -> None:
+        answer = client_of(alice).get(
+            reverse("catalogue"), {"q": "ord", "state": "", "tag": ["a", "b"]}, headers={"HX-Request": "true"}
+        )
+        assert answer.headers["HX-Push-Url"] == "/catalogue/?q=ord&tag=a&tag=b"
