@@ -6,6 +6,4 @@ class PortalConfig(AppConfig):
     verbose_name = "Portal"
 
     def ready(self) -> None:
-        from portal import checks  # registers itself once the apps are loaded
-
-        assert checks
+        from portal import checks  # noqa: F401 - registers itself once the apps are loaded

@@ -29,7 +29,7 @@ def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutab
 
 def logging_config(*, level: str) -> dict[str, Any]:
     """Configure structlog and the standard library alike, one JSON object a line; the applied dictionary."""
-    shared = [
+    shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,

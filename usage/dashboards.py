@@ -16,7 +16,7 @@ from subscriptions.models import Application
 from usage.queries import Figures, UsageScope, breakdown, summary, timeseries
 from usage.ranges import Window
 
-CLASSES: tuple[tuple[int, str, str], ...] = (
+CLASSES: tuple[tuple[int, Any, str], ...] = (
     (2, "2xx", "live"),
     (3, "3xx", "off"),
     (4, "4xx", "hold"),

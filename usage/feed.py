@@ -61,21 +61,21 @@ def read_calls(body: bytes, *, now: datetime) -> Iterator[tuple[int, Call]]:
         start = end + 1
 
 
-def _call(row: list[object], now: datetime) -> Call:
+def _call(row: object, now: datetime) -> Call:
     if not isinstance(row, list) or len(row) != FIELDS:
         raise ValueError(f"a list of {FIELDS} values is needed")
     moment, publication, subscription, key_id, method, path = row[:6]
     status, duration, upstream, bytes_in, bytes_out, request_id, reason = row[6:]
     return Call(
-        at=_time(float(moment), now),  # type: ignore[arg-type]
+        at=_time(float(moment), now),
         publication=_text(publication, 40),
         subscription=_text(subscription, 40),
         key_id=_text(key_id, 16),
         method=_text(method, 16),
         path=_text(path, 1000),
         status=_whole(status, 999),
-        duration_ms=max(0.0, float(duration)),  # type: ignore[arg-type]
-        upstream_ms=None if upstream is None else max(0.0, float(upstream)),  # type: ignore[arg-type]
+        duration_ms=max(0.0, float(duration)),
+        upstream_ms=None if upstream is None else max(0.0, float(upstream)),
         bytes_in=_whole(bytes_in, 2**62),
         bytes_out=_whole(bytes_out, 2**62),
         request_id=_text(request_id, 64),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
@@ -16,7 +17,7 @@ class Range:
     """`length` of time in points of `step`, read from buckets of `span`."""
 
     name: str
-    label: str
+    label: Any
     span: str
     step: timedelta
     length: timedelta

@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import connection
 
@@ -74,7 +74,8 @@ def add_to_buckets(gateway: Gateway, calls: Sequence[KnownCall]) -> None:
     ]
     rows.sort(key=lambda row: tuple(map(str, row[0])))
     with connection.cursor() as cursor:
-        cursor.executemany(UPSERT, [(*dimensions, *_measures(total)) for dimensions, total in rows])
+        values: list[Any] = [(*dimensions, *_measures(total)) for dimensions, total in rows]
+        cursor.executemany(UPSERT, values)
 
 
 def _measures(total: Sum) -> tuple[object, ...]:

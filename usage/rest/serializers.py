@@ -33,7 +33,7 @@ class FiguresSerializer(serializers.Serializer[Any]):
     """Sums. Latencies in ms, within 1 %; null without calls. `error_rate` is a share, 0 to 1."""
 
     calls = serializers.IntegerField()
-    errors = serializers.IntegerField()
+    errors = serializers.IntegerField()  # type: ignore[assignment]  # a field, named as callers expect it
     error_rate = serializers.FloatField()
     by_status_class = serializers.DictField(child=serializers.IntegerField(), source="by_class")
     bytes_out = serializers.IntegerField()
