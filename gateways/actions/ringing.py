@@ -66,6 +66,12 @@ def ring(gateway_ids: Iterable[int]) -> None:
             log.warning("bell_lost", gateway=gateway_id, error=type(error).__name__)
 
 
+def hear_again() -> None:
+    """Try the broker again at once, however lately it did not answer."""
+    global _quiet_until  # noqa: PLW0603 - see above
+    _quiet_until = 0.0
+
+
 def ring_due() -> list[int]:
     """Ring every gateway that a run should look at now; their primary keys."""
     due = list(due_gateways().values_list("pk", flat=True))
