@@ -102,18 +102,18 @@ class VersionViewSet(ResourceViewSet[ApiVersion]):
 
     @extend_schema(request=serializers.DeprecateInput)
     def deprecate(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        values = values_of(serializers.DeprecateInput, request)
-        return self.answer(deprecate_version(self.own_object(), actor=self.actor, **values))
+        version, values = self.own_object(), values_of(serializers.DeprecateInput, request)
+        return self.answer(deprecate_version(version, actor=self.actor, **values))
 
     @extend_schema(request=serializers.NoteInput)
     def reinstate(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        values = values_of(serializers.NoteInput, request)
-        return self.answer(reinstate_version(self.own_object(), actor=self.actor, **values))
+        version, values = self.own_object(), values_of(serializers.NoteInput, request)
+        return self.answer(reinstate_version(version, actor=self.actor, **values))
 
     @extend_schema(request=serializers.NoteInput)
     def retire(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        values = values_of(serializers.NoteInput, request)
-        return self.answer(retire_version(self.own_object(), actor=self.actor, **values))
+        version, values = self.own_object(), values_of(serializers.NoteInput, request)
+        return self.answer(retire_version(version, actor=self.actor, **values))
 
 
 class SpecView(ResourceViewSet[SpecDocument]):

@@ -66,8 +66,8 @@ class ApplicationViewSet(ResourceViewSet[Application]):
     @action(detail=True, methods=["post"])
     def archive(self, request: Request, public_id: str) -> Response:
         """End it: open requests lapse, subscriptions close, keys are revoked."""
-        values = read(request, shapes.OptionalReasonIn)
-        return self.answer(actions.archive_application(self.get_object(), actor=self.actor, **values))
+        target, values = self.get_object(), read(request, shapes.OptionalReasonIn)
+        return self.answer(actions.archive_application(target, actor=self.actor, **values))
 
 
 class AccessRequestViewSet(ResourceViewSet[AccessRequest]):
@@ -112,16 +112,16 @@ class AccessRequestViewSet(ResourceViewSet[AccessRequest]):
     @action(detail=True, methods=["post"])
     def approve(self, request: Request, public_id: str) -> Response:
         """Grant it. For those who may decide it, never for the one who asked."""
-        values = read(request, shapes.ApproveIn)
-        actions.approve_request(self.get_object(), actor=self.actor, **values)
+        target, values = self.get_object(), read(request, shapes.ApproveIn)
+        actions.approve_request(target, actor=self.actor, **values)
         return self.answer(self.get_queryset().get(public_id=public_id))
 
     @extend_schema(request=shapes.RejectIn, responses=shapes.AccessRequestOut)
     @action(detail=True, methods=["post"])
     def reject(self, request: Request, public_id: str) -> Response:
         """Turn it down, with the reason."""
-        values = read(request, shapes.RejectIn)
-        return self.answer(actions.reject_request(self.get_object(), actor=self.actor, **values))
+        target, values = self.get_object(), read(request, shapes.RejectIn)
+        return self.answer(actions.reject_request(target, actor=self.actor, **values))
 
     @extend_schema(request=None, responses=shapes.AccessRequestOut)
     @action(detail=True, methods=["post"])
@@ -156,8 +156,8 @@ class SubscriptionViewSet(ResourceViewSet[Subscription]):
     @action(detail=True, methods=["post"])
     def suspend(self, request: Request, public_id: str) -> Response:
         """Stop calls for a while; keys stay."""
-        values = read(request, shapes.ReasonIn)
-        return self.answer(actions.suspend_subscription(self.get_object(), actor=self.actor, **values))
+        target, values = self.get_object(), read(request, shapes.ReasonIn)
+        return self.answer(actions.suspend_subscription(target, actor=self.actor, **values))
 
     @extend_schema(request=None, responses=shapes.SubscriptionOut)
     @action(detail=True, methods=["post"])
@@ -169,14 +169,14 @@ class SubscriptionViewSet(ResourceViewSet[Subscription]):
     @action(detail=True, methods=["post"])
     def close(self, request: Request, public_id: str) -> Response:
         """End it for good; its keys are revoked."""
-        values = read(request, shapes.ReasonIn)
-        return self.answer(actions.close_subscription(self.get_object(), actor=self.actor, **values))
+        target, values = self.get_object(), read(request, shapes.ReasonIn)
+        return self.answer(actions.close_subscription(target, actor=self.actor, **values))
 
     @extend_schema(request=shapes.PlanChangeIn, responses={201: shapes.AccessRequestOut})
     @action(detail=True, methods=["post"], url_path="plan-change")
     def plan_change(self, request: Request, public_id: str) -> Response:
         """Ask for another plan: makes an access request."""
-        values, subscription = read(request, shapes.PlanChangeIn), self.get_object()
+        subscription, values = self.get_object(), read(request, shapes.PlanChangeIn)
         plans = Plan.objects.visible_to(self.actor).filter(api=subscription.api_version.api_id)
         asked = actions.request_plan_change(
             subscription, get_object_or_404(plans, slug=values.pop("plan")), actor=self.actor, **values
@@ -197,8 +197,8 @@ class SubscriptionViewSet(ResourceViewSet[Subscription]):
     @sensitive_variables()
     def issue(self, request: Request, public_id: str) -> Response:
         """Issue a key. Its value is in this answer and never again."""
-        values = read(request, shapes.CredentialIn)
-        credential, key = actions.issue_credential(self.get_object(), actor=self.actor, **values)
+        target, values = self.get_object(), read(request, shapes.CredentialIn)
+        credential, key = actions.issue_credential(target, actor=self.actor, **values)
         shown = shapes.CredentialIssuedOut(credential, context={"key": key})
         headers = {"ETag": etag(credential), "Cache-Control": "no-store"}
         return Response(shown.data, status=201, headers=headers)
@@ -217,5 +217,5 @@ class CredentialViewSet(ResourceViewSet[Credential]):
     @action(detail=True, methods=["post"])
     def revoke(self, request: Request, public_id: str) -> Response:
         """Take it back for good. Gateways refuse it once their proof says removed."""
-        values = read(request, shapes.OptionalReasonIn)
-        return self.answer(actions.revoke_credential(self.get_object(), actor=self.actor, **values))
+        target, values = self.get_object(), read(request, shapes.OptionalReasonIn)
+        return self.answer(actions.revoke_credential(target, actor=self.actor, **values))

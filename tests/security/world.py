@@ -17,6 +17,7 @@ from audit.actions import record_event
 from gateways.models import Deployment, GatewayNode
 from subscriptions.models import Block
 from teams.actions import create_approver_group, invite_member, notify
+from teams.invitations import secret_of
 from teams.models import Membership, Team, TeamRole, User
 from teams.queries import actor_of_user
 from tests import factories
@@ -144,7 +145,7 @@ def _ids(
         "kind": "api",
         "other": "nobody-else",
         "environment": "production",
-        "secret": "not-the-secret",
+        "secret": secret_of(invitation),
     }
     return by_route, values
 
