@@ -40,6 +40,22 @@ type Place = tuple[int, int]
 """Primary keys of an ApiVersion and an Environment: what a subscription is for, and where a route serves it."""
 
 
+# ---- what is read of each row: columns that no gateway hears of stay where they are ----
+
+ROUTE_FIELDS = (
+    *("public_id", "state", "gateway", "api_version", "environment", "claim", "revision"),
+    *("claim__path", "claim__host", "environment__slug"),
+    *("revision__public_id", "revision__policies", "revision__upstream"),
+    *("api_version__public_id", "api_version__major", "api_version__api__slug"),
+    "api_version__api__team__slug",
+)
+UPSTREAM_FIELDS = (
+    *("public_id", "upstream", "environment", "targets", "health_path", "timeout_ms", "connect_timeout_ms"),
+    *("upstream__name", "upstream__team__slug", "environment__slug"),
+)
+LIMIT_FIELDS = ("public_id", "number", "rate_calls", "rate_period_s", "burst", "plan__slug")
+
+
 # ---- one object each: rows in, values out ----
 
 
@@ -90,16 +106,24 @@ def limit_of(plan_revision: PlanRevision) -> Limit:
     )
 
 
-def consumer_of(application: subscriptions.Application) -> Consumer:
-    """The caller's program. Needs `team` loaded."""
-    return Consumer(application.public_id, f"{application.team.slug}/{application.slug}")
+class Caller(NamedTuple):
+    """The part of an Application that goes to gateways."""
+
+    public_id: str
+    slug: str
+    team: str
+
+
+def consumer_of(caller: Caller) -> Consumer:
+    """The caller's program."""
+    return Consumer(caller.public_id, f"{caller.team}/{caller.slug}")
 
 
 class Subscriber(NamedTuple):
     """The part of a Subscription that goes to gateways."""
 
     public_id: str
-    application: subscriptions.Application
+    application: Caller
     plan_revision: PlanRevision
 
 
@@ -220,7 +244,7 @@ def _items(gateway: Gateway, with_values: bool) -> Iterator[Item]:
 
 
 def _routes(gateway: Gateway) -> _Routes:
-    publications = list(desired_publications().filter(gateway=gateway))
+    publications = list(desired_publications().filter(gateway=gateway).order_by().only(*ROUTE_FIELDS))
     bindings = bindings_for(publications)
     by_place: dict[Place, list[Route]] = defaultdict(list)
     used: dict[int, UpstreamBinding] = {}
@@ -240,7 +264,7 @@ def bindings_for(publications: Iterable[Publication]) -> dict[tuple[int, int], U
     found = UpstreamBinding.objects.filter(upstream__in={upstream for upstream, _environment in wanted})
     return {
         (binding.upstream_id, binding.environment_id): binding
-        for binding in found.select_related("upstream__team", "environment")
+        for binding in found.select_related("upstream__team", "environment").order_by().only(*UPSTREAM_FIELDS)
         if (binding.upstream_id, binding.environment_id) in wanted
     }
 
@@ -261,10 +285,12 @@ def _grants(routes: Mapping[Place, list[Route]]) -> Generator[Item, None, dict[i
         )
     )
     rows = [row for row in rows if (row[2], row[3]) in routes]
-    applications = subscriptions.Application.objects.filter(pk__in={row[4] for row in rows})
-    plans = PlanRevision.objects.filter(pk__in={row[5] for row in rows})
-    callers = {application.pk: application for application in applications.select_related("team")}
-    terms = {plan_revision.pk: plan_revision for plan_revision in plans.select_related("plan")}
+    applications = subscriptions.Application.objects.filter(pk__in={row[4] for row in rows}).order_by()
+    named = applications.values_list("pk", "public_id", "slug", "team__slug")
+    callers = {pk: Caller(*values) for pk, *values in named}
+    plans = PlanRevision.objects.filter(pk__in={row[5] for row in rows}).order_by()
+    limits = plans.select_related("plan").only(*LIMIT_FIELDS)
+    terms = {plan_revision.pk: plan_revision for plan_revision in limits}
     yield from map(consumer_of, callers.values())
     yield from map(limit_of, terms.values())
     for _pk, public_id, version, environment, application, plan_revision in rows:

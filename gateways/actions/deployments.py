@@ -139,6 +139,11 @@ class Journal:
             record_event("deployment.finished", deployment, actor=SYSTEM, after=_summary(deployment))
         return deployment
 
+    def said_last(self, message: str) -> bool:
+        """Whether the latest Deployment of the gateway ended with these very words."""
+        latest = Deployment.objects.filter(gateway_id=self.gateway_id).first()
+        return latest is not None and latest.is_over and latest.message == message
+
     def fail_before_changes(self, message: str, attempt: int) -> Deployment:
         """A run that could not even look: the same failure as before is counted on the same Deployment."""
         if self.deployment is None:

@@ -17,6 +17,7 @@ from gateways.models import AppliedObject, Gateway
 
 REASON_CHARS = 400
 BATCH = 1_000
+READ_AT_ONCE = 10_000
 MOST_ASKED = 5_000
 """Above so many changes at once the time of each decision is not looked up: it is a first push or a rebuild."""
 
@@ -50,7 +51,11 @@ def proven_objects(gateway_id: int) -> dict[Ref, Proven]:
     rows = AppliedObject.objects.filter(gateway_id=gateway_id).values_list(
         "kind", "object_id", "digest", "held_back_reason", "held_back_digest"
     )
-    return {Ref(Kind(row[0]), row[1]): Proven(*row[2:]) for row in rows.order_by().iterator(BATCH)}
+    kinds = {str(kind): kind for kind in Kind}
+    return {
+        Ref(kinds[kind], name): Proven(*proof)
+        for kind, name, *proof in rows.order_by().iterator(READ_AT_ONCE)
+    }
 
 
 def unproven(desired: Document, proven: Mapping[Ref, Proven], held: Mapping[Ref, str]) -> set[Ref]:

@@ -234,8 +234,11 @@ class _Run:
             return self._fail(message, permanent=True, partly=not result.changes.is_empty)
         if result.unconfirmed or self.away:
             return self._fail(message, permanent=False, partly=True)
-        self._settle(second_look=bool(result.comparison.held or result.guarded), result=result)
         held = bool(result.comparison.held or result.guarded)
+        self._settle(result, second_look=held)
+        if result.guarded and self.journal.deployment is None and not self.journal.said_last(message):
+            comparison = result.comparison
+            self.journal.record(comparison.changes, comparison.held, comparison.adapted.notes, 0)
         return self.journal.finish(State.PARTIAL if held else State.SUCCEEDED, message=message)
 
     def _message(self, result: _Result) -> str:
@@ -247,12 +250,14 @@ class _Run:
         lines += dict.fromkeys(result.comparison.roots.values())
         return "\n".join(line for line in lines if line)[:4_000]
 
-    def _settle(self, *, second_look: bool, result: _Result) -> None:
-        """The gateway is not behind any more, unless somebody rang during the run."""
+    def _settle(self, result: _Result, *, second_look: bool) -> None:
+        """The gateway is not behind any more, unless somebody rang during the run, or has to look first."""
         unmoved = Q(rung_at=self.rung_at) if self.rung_at else Q(rung_at=None)
         served = result.comparison.changes.desired.digest()
         Gateway.objects.filter(pk=self.gateway.pk, lease_owner=self.lease.owner).update(
-            behind_since=Case(When(unmoved, then=NEVER), default=F("behind_since")),
+            behind_since=Coalesce(F("behind_since"), Now())
+            if result.guarded
+            else Case(When(unmoved, then=NEVER), default=F("behind_since")),
             retry_at=Case(When(unmoved, then=_in(SECOND_LOOK) if second_look else NEVER), default=NEVER),
             failures=0,
             compared_at=Now(),

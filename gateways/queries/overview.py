@@ -90,9 +90,10 @@ def _sync(gateway: Gateway, nodes: Iterable[GatewayNode], held: int, published: 
         return Sync.SILENT
     if gateway.failures:
         return Sync.FAILING
-    if gateway.behind_since is not None:
+    waits = gateway.retry_at is not None  # for a person, or for an address that may become reachable
+    if gateway.behind_since is not None and not waits:
         return Sync.PUSHING
-    if held:
+    if held or waits:
         return Sync.HELD_BACK
     return Sync.IN_STEP if published or gateway.pushed_version else Sync.EMPTY
 

@@ -37,7 +37,7 @@ def enforcement_strip(request: HtmxHttpRequest, kind: str, public_id: str) -> Ht
         "kind": kind,
         "enforcement": enforcement_of(target, actor=request.actor),
         "small": small,
-        "every": "2s" if not small else "4s",
+        "every": "1s" if not small else "3s",
     }
     return _part(request, "gateways/enforcement.html", "small" if small else "strip", context)
 

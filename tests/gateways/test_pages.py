@@ -160,7 +160,7 @@ def test_the_strip_polls_while_it_moves_and_rests_when_it_is_live(
     browser = client_of(dana)
     moving = text_of(browser.get(url, headers=HTMX))
     assert "live on 0 of 1 gateways" in moving
-    assert 'hx-trigger="every 2s"' in moving
+    assert 'hx-trigger="every 1s"' in moving
     push(edge)
     for query in ("", "?size=small"):
         resting = text_of(browser.get(url + query, headers=HTMX))
@@ -236,7 +236,7 @@ def test_an_administrator_registers_a_gateway_and_sees_the_token_once(ada: User,
     assert "no-store" in answer["Cache-Control"]
     gateway = Gateway.objects.get()
     assert gateway.listeners.get().public_url == "https://api.example.com"
-    assert "No node reports" in text_of(browser.get(reverse("gateway-detail", args=["west"])))
+    assert "No node of this gateway reports" in text_of(browser.get(reverse("gateway-detail", args=["west"])))
     half = browser.post(reverse("gateway-create"), {**values, "slug": "east", "url-production": ""})
     assert half.status_code == 422
     assert "Give both port and address" in text_of(half)

@@ -7,14 +7,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
-from gateways.actions import mark_behind, reconcile, sweep
+from gateways.actions import mark_behind, publish, reconcile, request_comparison, sweep, withdraw
 from gateways.actions.lease import LeaseLost, renew_lease, take_lease
 from gateways.drivers.memory import Decision, memory_gateway
 from gateways.engine.document import Kind, Ref
 from gateways.models import AppliedObject, Deployment, Gateway, Publication
-from subscriptions.models import Credential, Subscription
+from gateways.queries.overview import overviews
+from subscriptions.models import Block, Credential, Subscription
+from teams.queries import actor_of_user
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -308,11 +311,56 @@ def test_an_unexplained_mass_deletion_waits_and_a_revoked_key_does_not(
     assert call(edge, PATH, value).status == 401
 
 
+def test_a_person_confirms_what_was_held_back(
+    edge: Gateway, published: Publication, push: Push, call: Call, ada: Any, alice: Any
+) -> None:
+    others = [
+        factories.make_publication(factories.make_version(factories.make_api()), edge) for _ in range(11)
+    ]
+    push(edge)
+    Publication.objects.filter(pk__in=[other.pk for other in others]).update(state="withdrawn")
+    waiting = push(edge)
+    assert waiting is not None
+    assert waiting.state == Deployment.State.PARTIAL
+    assert waiting.deleted_count == 22
+    count = Deployment.objects.count()
+    Gateway.objects.update(retry_at=timezone.now())
+    reconcile(edge, whether_due=True)
+    assert Deployment.objects.count() == count, "said once"
+    [overview] = overviews(Gateway.objects.all())
+    assert overview.sync == "held_back"
+    with pytest.raises(PermissionDenied):
+        request_comparison(edge, actor=actor_of_user(alice), forced=True)
+    request_comparison(edge, actor=actor_of_user(ada), forced=True)
+    done = reconcile(edge, whether_due=True)
+    assert done is not None
+    assert done.state == Deployment.State.SUCCEEDED
+    assert call(edge, others[0].claim.path).status == 404
+    assert call(edge, PATH).status == 401
+    [overview] = overviews(Gateway.objects.all())
+    assert overview.sync == "in_step"
+
+
+def test_withdrawals_that_were_recorded_need_no_confirmation(
+    edge: Gateway, shop: Any, alice: Any, push: Push, call: Call
+) -> None:
+    actor, production = actor_of_user(alice), factories.make_environment()
+    made = [
+        publish(factories.make_version(factories.make_api(shop)), edge, production, actor=actor)
+        for _ in range(12)
+    ]
+    push(edge)
+    for publication in made[:8]:
+        withdraw(publication, actor=actor, reason="The end.")
+    deployment = push(edge)
+    assert deployment is not None
+    assert deployment.state == Deployment.State.SUCCEEDED
+    assert call(edge, made[0].claim.path).status == 404
+
+
 def test_an_expired_block_and_a_standing_one(
     edge: Gateway, key: tuple[Credential, str], push: Push, call: Call
 ) -> None:
-    from subscriptions.models import Block
-
     block = Block.objects.create(
         subscription=key[0].subscription, reason="quota_day", until=timezone.now() + timedelta(hours=1)
     )
