@@ -1,0 +1,30 @@
+"""What is documented is what there is."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+CONFIGURATION = (ROOT / "docs" / "configuration.md").read_text()
+
+
+def test_every_setting_of_the_portal_is_documented() -> None:
+    source = (ROOT / "portal" / "settings.py").read_text()
+    names = set(re.findall(r'env\.(?:text|flag|number|words|secret)\(\s*"(\w+)"', source))
+    assert len(names) > 15
+    assert sorted(name for name in names if f"`{name}`" not in CONFIGURATION) == []
+
+
+def test_every_setting_of_the_agent_is_documented() -> None:
+    source = (ROOT / "gateways" / "agent" / "settings.py").read_text()
+    names = set(re.findall(r'"(GATEHOUSE_\w+)"', source))
+    assert len(names) > 8
+    documented = set(re.findall(r"`(\w+)`", CONFIGURATION))  # of a secret NAME_FILE the name itself
+    assert sorted(name for name in names if not {name, name.removesuffix("_FILE")} & documented) == []
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    for document in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
