@@ -45,7 +45,7 @@ def hold_key(actor_id: str, key: str) -> bool:
 def find_answer(actor_id: str, key: str) -> KeptAnswer | None:
     """The answer kept under `key` in the last day; None when there is none that can be opened."""
     row = IdempotentAnswer.objects.filter(
-        actor_id=actor_id, key=key, created_at__gt=timezone.now() - KEPT_FOR
+        actor_id=actor_id, key=_name(key), created_at__gt=timezone.now() - KEPT_FOR
     ).first()
     if row is None:
         return None
@@ -58,10 +58,10 @@ def find_answer(actor_id: str, key: str) -> KeptAnswer | None:
 
 def keep_answer(actor_id: str, key: str, answer: KeptAnswer) -> None:
     """Keep `answer`, sealed, since it can hold a new key. Replaces one past its day."""
-    IdempotentAnswer.objects.filter(actor_id=actor_id, key=key).delete()
+    IdempotentAnswer.objects.filter(actor_id=actor_id, key=_name(key)).delete()
     IdempotentAnswer.objects.create(
         actor_id=actor_id,
-        key=key,
+        key=_name(key),
         fingerprint=answer.fingerprint,
         status=answer.status,
         body=seal(answer.body.decode(), purpose=PURPOSE, place=_place(actor_id, key)),
@@ -80,5 +80,10 @@ def forget_old_answers() -> int:
     return IdempotentAnswer.objects.filter(created_at__lte=timezone.now() - KEPT_FOR).delete()[0]
 
 
+def _name(key: str) -> str:
+    """What stands in the row for a caller's key: a digest, since callers put all sorts of things there."""
+    return keyed_digest(key, purpose=f"{PURPOSE}-key").hex()
+
+
 def _place(actor_id: str, key: str) -> str:
-    return f"idempotent_answer|{actor_id}|{key}|body"
+    return f"idempotent_answer|{actor_id}|{_name(key)}|body"
