@@ -275,7 +275,8 @@ SPECTACULAR_SETTINGS = {
 }
 
 # --- Work in the background: the broker is a bell, PostgreSQL holds the truth -----------------------
-CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://")
+# kombu names a socket's scheme and its database in words of its own.
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://").replace("?db=", "?virtual_host=")
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 600,
