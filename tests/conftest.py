@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from celery import current_app
 from django.core.cache import cache
 from django.db import connection
 from django.test import Client
@@ -21,8 +22,10 @@ from tests import factories
 
 @pytest.fixture(autouse=True)
 def _fresh_cache() -> None:
-    """Rate limits and counters in Redis start anew with each test."""
+    """Rate limits and counters in Redis start anew with each test, and so do Celery's connections to it:
+    a test that took the broker away leaves a closed pool behind."""
     cache.clear()
+    current_app._after_fork()
 
 
 @pytest.fixture(scope="session", autouse=True)
