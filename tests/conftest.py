@@ -14,6 +14,7 @@ from celery import current_app
 from django.core.cache import cache
 from django.db import connection
 from django.test import Client
+from kombu import pools
 from rest_framework.test import APIClient
 
 from teams.models import PlatformRole, Team, TeamRole, User
@@ -25,6 +26,7 @@ def _fresh_cache() -> None:
     """Rate limits and counters in Redis start anew with each test, and so do Celery's connections to it:
     a test that took the broker away leaves a closed pool behind."""
     cache.clear()
+    pools.reset()
     current_app._after_fork()
 
 
