@@ -92,8 +92,9 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     remove_outside(state)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    """Ends with its module: while it lives, its loop runs in this thread, where no other test could run one."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=BROWSER)
         yield browser

@@ -56,7 +56,7 @@ class Echo(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     # Head and body in one packet: apart, each answer would wait 40 ms for the other side's delayed ACK.
     wbufsize = -1
-    released = threading.Event()
+    released: threading.Event  # of the server at hand: the end of another one must not wake its calls
 
     def do_GET(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
@@ -84,7 +84,8 @@ class Echo(http.server.BaseHTTPRequestHandler):
 @contextmanager
 def echo_upstream(tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """A running upstream; gives its address."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+    handler = type("Echo", (Echo,), {"released": threading.Event()})
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     if tls is not None:
         server.socket = tls.wrap_socket(server.socket, server_side=True)
     server.daemon_threads = True
@@ -93,7 +94,7 @@ def echo_upstream(tls: ssl.SSLContext | None = None) -> Iterator[str]:
     try:
         yield f"{'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}"
     finally:
-        Echo.released.set()
+        handler.released.set()
         server.shutdown()
         server.server_close()
         thread.join()
