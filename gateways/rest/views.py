@@ -51,7 +51,7 @@ class GatewayViewSet(ResourceViewSet[Gateway]):
         "partial_update": Verb.GATEWAY_MANAGE,
         "nodes": Verb.GATEWAY_VIEW,
         "preview": Verb.GATEWAY_VIEW,
-        "reconcile": Verb.GATEWAY_VIEW,
+        "reconcile": Verb.GATEWAY_COMPARE,
         "deployments": Verb.GATEWAY_VIEW,
     }
 
