@@ -124,7 +124,7 @@ def _retire_sunset(version: ApiVersion, now: datetime) -> bool:
     over = version.sunset_on is not None and version.sunset_on < now.astimezone(UTC).date()
     if not over or not version.may_move_to(ApiVersion.State.RETIRED):
         return False
-    retire_version(version, actor=SYSTEM, note=_("Its last day is over."))
+    retire_version(version, actor=SYSTEM, note=str(_("Its last day is over.")))
     return True
 
 

@@ -56,16 +56,18 @@ def publish_to(
     note: str = "",
     base_path: str = "",
     policies: Mapping[str, Any] | None = None,
+    seen: str = "",
 ) -> list[Publication]:
     """Freeze what `version` serves now and publish it in `places`; a draft becomes published by it.
 
     An empty `base_path` is the one the version has on that gateway already, or else
-    `/{team}/{api}/v{major}`. A queued Deployment per gateway stands for the push that follows.
+    `/{team}/{api}/v{major}`. `seen` is the draft that the caller looked at, see `freeze_revision`. A queued
+    Deployment per gateway stands for the push that follows.
     Raises PermissionDenied, ActionRefused, ValidationError, TransitionNotAllowed.
     """
     if not places:
         raise ValidationError({"places": _("Choose at least one gateway and environment.")})
-    revision = freeze_revision(version, actor=actor, note=note, policies=policies)
+    revision = freeze_revision(version, actor=actor, note=note, policies=policies, seen=seen)
     version = revision.api_version
     if version.state == ApiVersion.State.DRAFT:
         version = publish_version(version, actor=actor)

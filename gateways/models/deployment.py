@@ -26,8 +26,9 @@ class Deployment(Stateful, Record):
 
     `changes` is the list of `{"verb", "kind", "id", "label", "before", "after"}` that the preview shows,
     `message` says what did not go through, in the words of `speaker`. `cause` is the public id of the audit
-    event that rang, where one did; `asked_by` names who asked for this run, and `forced` is set where that person confirmed
-    deletions that were held back. One queued row per gateway is enough: a run takes everything with it.
+    event that rang, where one did; `asked_by` names who asked for this run, and `forced` is set where that
+    person confirmed deletions that were held back. One queued row per gateway is enough: a run takes
+    everything with it.
     """
 
     public_id_prefix = "dep"

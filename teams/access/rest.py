@@ -174,7 +174,6 @@ def _locked[M: Model](target: M) -> M:
     What actions lock before it is locked before it here too, or the two could wait for each other.
     """
     for name in getattr(target, "locked_after", ()):
-        relation = type(target)._meta.get_field(name)
-        above = cast("type[Model]", relation.related_model)._default_manager.select_for_update(of=("self",))
-        above.get(pk=getattr(target, relation.attname))
+        above = type(getattr(target, name))
+        above._default_manager.select_for_update(of=("self",)).get(pk=getattr(target, f"{name}_id"))
     return type(target)._default_manager.select_for_update(of=("self",)).get(pk=target.pk)
