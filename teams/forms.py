@@ -13,8 +13,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from teams.models import Actor, Scope, Team, TeamRole, Verb
-from teams.permissions import may_grant
+from teams.actions import may_give
+from teams.models import Actor, Scope, Team, TeamRole
 
 if TYPE_CHECKING:
     from teams.models import User
@@ -57,12 +57,12 @@ def _by_field(error: ValidationError) -> dict[str, Any]:
     return error.error_dict if hasattr(error, "error_dict") else {"": error.error_list}
 
 
-def grantable_roles(actor: Actor, team: Team) -> list[tuple[str, Any]]:
-    """The roles that `actor` may give in `team`, from least to most."""
-    everywhere = actor.everywhere(Verb.TEAM_MANAGE)
-    held = actor.roles.get(team.pk)
+def grantable_roles(actor: Actor, team: Team, *, instead_of: str = "") -> list[tuple[str, Any]]:
+    """The roles that `actor` may give in `team` (to one who has `instead_of` now), from least to most."""
     return [
-        (role.value, role.label) for role in reversed(TeamRole) if everywhere or may_grant(held, role.value)
+        (role.value, role.label)
+        for role in reversed(TeamRole)
+        if may_give(team, role.value, actor, instead_of=instead_of)
     ]
 
 

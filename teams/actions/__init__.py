@@ -5,6 +5,7 @@ from teams.actions.members import (
     accept_invitation,
     change_role,
     invite_member,
+    may_give,
     remove_member,
     revoke_invitation,
 )
@@ -44,6 +45,7 @@ __all__ = [
     "enable_user",
     "invite_member",
     "mark_notices_read",
+    "may_give",
     "notify",
     "remove_member",
     "revoke_invitation",

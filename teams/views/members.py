@@ -68,7 +68,7 @@ def invitation_accept(request: HtmxHttpRequest, public_id: str) -> HttpResponse:
 @page(Verb.TEAM_MANAGE, methods=("GET", "POST"))
 def member_role(request: HtmxHttpRequest, slug: str, public_id: str) -> HttpResponse:
     team, member = _member(request, slug, public_id)
-    roles = grantable_roles(request.actor, team)
+    roles = grantable_roles(request.actor, team, instead_of=member.role)
     form = RoleForm(request.POST or None, roles=roles, initial={"role": member.role})
     if request.method == "POST" and form.is_valid():
         role = form.cleaned_data["role"]
@@ -99,7 +99,7 @@ def member_remove(request: HtmxHttpRequest, slug: str, public_id: str) -> HttpRe
 
 @page(Verb.TEAM_MANAGE, methods=("GET", "POST"))
 def approver_group_create(request: HtmxHttpRequest, slug: str) -> HttpResponse:
-    team = managed_team(request, slug)
+    team = _team_of_groups(request, slug)
     form = ApproverGroupForm(request.POST or None, people=colleagues_of(request.actor))
     if (
         request.method == "POST"
@@ -113,7 +113,7 @@ def approver_group_create(request: HtmxHttpRequest, slug: str) -> HttpResponse:
 
 @page(Verb.TEAM_MANAGE, methods=("GET", "POST"))
 def approver_group_change(request: HtmxHttpRequest, slug: str, public_id: str) -> HttpResponse:
-    team = managed_team(request, slug)
+    team = _team_of_groups(request, slug)
     group: ApproverGroup = get_object_or_404(team.approver_groups, public_id=public_id)
     known = User.objects.filter(pk__in=colleagues_of(request.actor).values("pk")) | group.people.all()
     initial = {"name": group.name, "people": group.people.all()}
@@ -137,6 +137,12 @@ def _accept(request: HtmxHttpRequest, invitation: Invitation) -> HttpResponse:
 def _member(request: HtmxHttpRequest, slug: str, public_id: str) -> tuple[Team, Membership]:
     team = get_object_or_404(Team.objects.visible_to(request.actor), slug=slug)
     return team, get_object_or_404(team.memberships.select_related("user", "team"), public_id=public_id)
+
+
+def _team_of_groups(request: HtmxHttpRequest, slug: str) -> Team:
+    team = managed_team(request, slug)
+    request.actor.require(Verb.REQUEST_DECIDE, team)
+    return team
 
 
 def _home(team: Team) -> str:
