@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from audit.models import ActorKind, AuditEvent
 from audit.sealing import current_key
-from teams.models import ANONYMOUS, Actor, ApiToken, Invitation, Notice, Team, TeamRole, User, Verb
+from teams.models import ANONYMOUS, Actor, ApiToken, Invitation, Notice, Team, TeamRole, User, Verb, fold
 from teams.tokens import token_id_of, token_matches
 
 
@@ -91,10 +91,8 @@ def unread_count(user: User) -> int:
 def open_invitations_of(user: User) -> QuerySet[Invitation]:
     """Invitations that `user` can accept now, by a confirmed address."""
     addresses = EmailAddress.objects.filter(user=user, verified=True).values_list("email", flat=True)
-    return Invitation.objects.filter(
-        email__in=[address.lower() for address in addresses],
-        state=Invitation.State.PENDING,
-        expires_at__gt=timezone.now(),
+    return Invitation.objects.open().filter(
+        email__in=[fold(address) for address in addresses],
     ).select_related("team", "invited_by")
 
 

@@ -16,6 +16,7 @@ from teams.actions.people import (
     change_profile,
     disable_user,
     enable_user,
+    install_administrator,
     sign_up,
 )
 from teams.actions.service_accounts import (
@@ -43,6 +44,7 @@ __all__ = [
     "disable_service_account",
     "disable_user",
     "enable_user",
+    "install_administrator",
     "invite_member",
     "mark_notices_read",
     "may_give",

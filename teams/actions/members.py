@@ -26,7 +26,7 @@ from teams.actions.people import forget_answers
 from teams.actions.teams import person_of
 from teams.bell import ring
 from teams.invitations import set_digest
-from teams.models import Actor, Invitation, Membership, Team, TeamRole, Verb
+from teams.models import Actor, Invitation, Membership, Team, TeamRole, Verb, fold
 from teams.permissions import may_grant
 from teams.queries import actor_of_user, people_of
 
@@ -46,7 +46,7 @@ def invite_member(team: Team, *, actor: Actor, email: str, role: str = TeamRole.
     team = _lock(team)
     actor.require(Verb.TEAM_MANAGE, team)
     check_may_grant(team, role, actor)
-    email = email.strip().lower()
+    email = fold(email)
     _close_expired(team, email)
     _check_invitable(team, email)
     invitation = Invitation(
@@ -222,7 +222,7 @@ def _close_expired(team: Team, email: str) -> None:
 
 
 def _check_open(invitation: Invitation) -> None:
-    if invitation.state != Invitation.State.PENDING or invitation.expires_at <= timezone.now():
+    if not invitation.is_open:
         raise ActionRefused(
             _("This invitation is no longer open. Ask %(person)s for a new one.")
             % {"person": invitation.invited_by},

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from teams import actions
 from teams.access import OPEN, SIGNED_IN, HtmxHttpRequest, page
-from teams.accounts import INVITATION_PATH
+from teams.accounts import INVITATION
 from teams.forms import ApproverGroupForm, InviteForm, RoleForm, grantable_roles, tried
 from teams.invitations import opens
 from teams.models import ApproverGroup, Invitation, Membership, Team, User, Verb
@@ -50,7 +50,8 @@ def invitation(request: HtmxHttpRequest, public_id: str, secret: str) -> HttpRes
     if found is None or not opens(found, secret):
         raise Http404
     if not request.actor.is_signed_in:
-        request.session[INVITATION_PATH] = request.path
+        if found.is_open:
+            request.session[INVITATION] = found.public_id
         return render(request, "teams/invitation.html", {"invitation": found, "next": request.path})
     if request.method == "POST":
         return _accept(request, found)
