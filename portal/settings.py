@@ -107,6 +107,7 @@ MIDDLEWARE = [
     "portal.middleware.PrivatePagesMiddleware",
     "teams.access.middleware.ActorMiddleware",
     "gateways.middleware.GatewayOriginsMiddleware",
+    "portal.openid.LeavingMiddleware",
 ]
 
 ROOT_URLCONF = "portal.urls"
@@ -193,7 +194,7 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 ACCOUNT_ADAPTER = "teams.accounts.AccountAdapter"
-SOCIALACCOUNT_ADAPTER = "teams.accounts.SocialAccountAdapter"
+SOCIALACCOUNT_ADAPTER = "portal.openid.GuardedSocialAccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]

@@ -1,6 +1,6 @@
 """How allauth meets our people: who may sign up, which address counts, where a sign-in leads.
 
-Named in the settings (ACCOUNT_ADAPTER, SOCIALACCOUNT_ADAPTER).
+ACCOUNT_ADAPTER in the settings; SOCIALACCOUNT_ADAPTER is derived in portal/openid.py.
 """
 
 from __future__ import annotations
