@@ -253,6 +253,7 @@ OIDC_NETWORKS = env.networks("OIDC_NETWORKS", LOOPBACK if EMBEDDED else "")
         else [],
     }
 }
+REQUIRE_SECOND_FACTOR_TO_DECIDE = env.flag("REQUIRE_SECOND_FACTOR_TO_DECIDE", default=not EMBEDDED)
 SIGN_UP_OPEN = env.flag("SIGN_UP_OPEN", default=True)
 
 # --- Browser safety -----------------------------------------------------------------------------
@@ -377,6 +378,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "mail-notices": {"task": "teams.tasks.mail_notices", "schedule": 30.0, "options": {"expires": 30}},
     "forget-what-is-old": {"task": "teams.tasks.forget_what_is_old", "schedule": 3600.0},
     "keep-usage-partitions": {"task": "usage.tasks.keep_usage_partitions", "schedule": 3600.0},
+    "follow-people": {
+        "task": "subscriptions.tasks.follow_people",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
 }
 
 # --- Mail ---------------------------------------------------------------------------------------

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q, QuerySet
 from django.utils import timezone
@@ -81,6 +83,17 @@ def colleagues_of(actor: Actor) -> QuerySet[User]:
     if actor.everywhere(Verb.TEAM_MANAGE):
         return people
     return people.filter(memberships__team_id__in=list(actor.roles)).distinct()
+
+
+def lacks_second_factor(actor: Actor) -> bool:
+    """Whether a person at the pages may not decide for want of a second factor, where it is demanded.
+
+    Who has one is asked for it at each sign-in. Tokens are not concerned: they are no sign-in.
+    """
+    if not settings.REQUIRE_SECOND_FACTOR_TO_DECIDE or actor.user is None or actor.scopes is not None:
+        return False
+    factors = Authenticator.objects.filter(user=actor.user)
+    return not factors.exclude(type=Authenticator.Type.RECOVERY_CODES).exists()
 
 
 def unread_count(user: User) -> int:
