@@ -220,7 +220,6 @@ OIDC_NAME = env.text("OIDC_NAME", "Company sign-in")
 OIDC_SERVER_URL = env.text("OIDC_SERVER_URL")
 OIDC_CLIENT_ID = env.text("OIDC_CLIENT_ID")
 OIDC_CLIENT_SECRET = env.secret("OIDC_CLIENT_SECRET")
-SOCIALACCOUNT_PROVIDERS = {
 env.all_or_none(
     "Sign-in by OpenID Connect",
     {
@@ -238,6 +237,7 @@ if OIDC_SERVER_URL:
         cure="Write the issuer, like https://sign-in.example.com/realm.",
     )
 OIDC_NETWORKS = env.networks("OIDC_NETWORKS", LOOPBACK if EMBEDDED else "")
+SOCIALACCOUNT_PROVIDERS = {
     "openid_connect": {
         "OAUTH_PKCE_ENABLED": True,
         "APPS": [
@@ -266,6 +266,10 @@ SECURE_SSL_REDIRECT = HTTPS and env.flag("SECURE_SSL_REDIRECT")
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 if TRUSTED_PROXY_COUNT and HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+if EMBEDDED:
+    # Cookies do not know ports: two of these on one machine would sign each other's people out.
+    _place = f"gatehouse_{urlsplit(PORTAL_URL).port or (443 if HTTPS else 80)}"
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = f"{_place}_session", f"{_place}_csrf"
 X_FRAME_OPTIONS = "DENY"
 SECURE_CSP = {
     "default-src": [CSP.NONE],
@@ -374,15 +378,15 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 15.0,
         "options": {"expires": 15},
     },
-    "lift-blocks": {"task": "subscriptions.tasks.lift_blocks", "schedule": 5.0, "options": {"expires": 5}},
-    "mail-notices": {"task": "teams.tasks.mail_notices", "schedule": 30.0, "options": {"expires": 30}},
-    "forget-what-is-old": {"task": "teams.tasks.forget_what_is_old", "schedule": 3600.0},
-    "keep-usage-partitions": {"task": "usage.tasks.keep_usage_partitions", "schedule": 3600.0},
     "follow-people": {
         "task": "subscriptions.tasks.follow_people",
         "schedule": 60.0,
         "options": {"expires": 60},
     },
+    "lift-blocks": {"task": "subscriptions.tasks.lift_blocks", "schedule": 5.0, "options": {"expires": 5}},
+    "mail-notices": {"task": "teams.tasks.mail_notices", "schedule": 30.0, "options": {"expires": 30}},
+    "forget-what-is-old": {"task": "teams.tasks.forget_what_is_old", "schedule": 3600.0},
+    "keep-usage-partitions": {"task": "usage.tasks.keep_usage_partitions", "schedule": 3600.0},
 }
 
 # --- Mail ---------------------------------------------------------------------------------------
