@@ -149,7 +149,9 @@ def rate(name: str, default: str) -> str:
     value = text(name) or default
     if re.fullmatch(r"[1-9][0-9]{0,8}/(s|sec|second|m|min|minute|h|hour|d|day)", value):
         return value
-    PROBLEMS.append(("gatehouse.E006", f"{name} is {value!r}, which is no rate.", f"Write it like {default}."))
+    PROBLEMS.append(
+        ("gatehouse.E006", f"{name} is {value!r}, which is no rate.", f"Write it like {default}.")
+    )
     return default
 
 
@@ -159,7 +161,11 @@ def log_level(name: str) -> str:
     if value in LOG_LEVELS:
         return value
     PROBLEMS.append(
-        ("gatehouse.E007", f"{name} is {value!r}, which is no level.", f"Use one of: {', '.join(LOG_LEVELS)}.")
+        (
+            "gatehouse.E007",
+            f"{name} is {value!r}, which is no level.",
+            f"Use one of: {', '.join(LOG_LEVELS)}.",
+        )
     )
     return "INFO"
 

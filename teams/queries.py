@@ -104,9 +104,13 @@ def unread_count(user: User) -> int:
 def open_invitations_of(user: User) -> QuerySet[Invitation]:
     """Invitations that `user` can accept now, by a confirmed address."""
     addresses = EmailAddress.objects.filter(user=user, verified=True).values_list("email", flat=True)
-    return Invitation.objects.open().filter(
-        email__in=[fold(address) for address in addresses],
-    ).select_related("team", "invited_by")
+    return (
+        Invitation.objects.open()
+        .filter(
+            email__in=[fold(address) for address in addresses],
+        )
+        .select_related("team", "invited_by")
+    )
 
 
 def visible_events(actor: Actor) -> QuerySet[AuditEvent]:

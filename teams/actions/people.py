@@ -60,12 +60,12 @@ def install_administrator(user: User) -> User:
     The operator vouches for the address: the first administrator may come before any mail can be sent.
     """
     sign_up(user, way="command")
-    EmailAddress.objects.get_or_create(user=user, email=user.email, defaults={"verified": True, "primary": True})
+    EmailAddress.objects.get_or_create(
+        user=user, email=user.email, defaults={"verified": True, "primary": True}
+    )
     if PlatformRole.ADMINISTRATOR in user.platform_roles:
         return user
-    return change_platform_roles(
-        user, actor=SYSTEM, roles=[*user.platform_roles, PlatformRole.ADMINISTRATOR]
-    )
+    return change_platform_roles(user, actor=SYSTEM, roles=[*user.platform_roles, PlatformRole.ADMINISTRATOR])
 
 
 @transaction.atomic

@@ -114,7 +114,9 @@ def person_disable(request: HtmxHttpRequest, public_id: str) -> HttpResponse:
         )
     else:
         title, submit = _("Enable %(person)s?"), _("Enable")
-        text = _("They can sign in again, and their suspended subscriptions are resumed. Tokens stay revoked.")
+        text = _(
+            "They can sign in again, and their suspended subscriptions are resumed. Tokens stay revoked."
+        )
     return confirm_page(request, title % {"person": person}, text, submit, back="/administration/")
 
 

@@ -62,7 +62,9 @@ def redis_server(tmp_path: Path, settings: Any) -> Iterator[Server]:
         server = Server(layout)
         server.start()
         before = current_app.conf.broker_url
-        settings.CACHES = {"default": {**settings.CACHES["default"], "LOCATION": f"unix://{server.redis.socket}"}}
+        settings.CACHES = {
+            "default": {**settings.CACHES["default"], "LOCATION": f"unix://{server.redis.socket}"}
+        }
         _point_at(f"redis+socket://{server.redis.socket}")
         rest.end()
         yield server

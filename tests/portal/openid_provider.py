@@ -12,7 +12,7 @@ import json
 import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -76,67 +76,75 @@ class Provider:
         return 200, {"access_token": "access", "token_type": "Bearer", "expires_in": 300, "id_token": signed}
 
 
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Answers for the provider of its server."""
+
+    server: ProviderServer
+
+    def do_GET(self) -> None:
+        provider, parts = self.server.provider, urlsplit(self.path)
+        provider.asked.append(parts.path)
+        answers: dict[str, Callable[[], None]] = {
+            "/.well-known/openid-configuration": lambda: self._json(200, provider.discovery()),
+            # As a company's provider does, it sends people on before it asks.
+            "/authorize": lambda: self._redirect(f"/ask?{parts.query}"),
+            "/ask": lambda: self._send(200, "text/html", provider.ask(dict(parse_qsl(parts.query))).encode()),
+            "/keys": lambda: self._json(200, provider.keys()),
+            "/userinfo": lambda: self._json(200, provider.person),
+            "/moved": lambda: self._redirect("/keys"),
+            "/favicon.ico": lambda: self._send(204, "image/x-icon", b""),
+        }
+        answers.get(parts.path, self._missing)()
+
+    def do_POST(self) -> None:
+        provider = self.server.provider
+        provider.asked.append(self.path)
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+        if self.path == "/token":
+            self._json(*provider.tokens(dict(parse_qsl(body))))
+        else:
+            self._missing()
+
+    def _missing(self) -> None:
+        self._send(404, "text/plain", b"")
+
+    def _json(self, status: int, content: dict[str, Any]) -> None:
+        self._send(status, "application/json", json.dumps(content).encode())
+
+    def _redirect(self, to: str) -> None:
+        self.send_response(302)
+        self.send_header("Location", to)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def _send(self, status: int, kind: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Quiet."""
+
+
+class ProviderServer(http.server.ThreadingHTTPServer):
+    """On a loopback port of its own."""
+
+    def __init__(self) -> None:
+        self.provider = Provider()
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.provider.url = f"http://127.0.0.1:{self.server_address[1]}"
+
+
 @contextmanager
 def running_provider() -> Iterator[Provider]:
-    """A provider on a loopback port of its own."""
-    provider = Provider()
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            parts = urlsplit(self.path)
-            provider.asked.append(parts.path)
-            if parts.path == "/.well-known/openid-configuration":
-                self._json(200, provider.discovery())
-            elif parts.path == "/authorize":
-                # As a company's provider does, it sends people on before it asks.
-                self._redirect(f"/ask?{parts.query}")
-            elif parts.path == "/ask":
-                self._send(200, "text/html", provider.ask(dict(parse_qsl(parts.query))).encode())
-            elif parts.path == "/keys":
-                self._json(200, provider.keys())
-            elif parts.path == "/userinfo":
-                self._json(200, provider.person)
-            elif parts.path == "/moved":
-                self._redirect("/keys")
-            elif parts.path == "/favicon.ico":
-                self._send(204, "image/x-icon", b"")
-            else:
-                self._send(404, "text/plain", b"")
-
-        def do_POST(self) -> None:
-            provider.asked.append(self.path)
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
-            if self.path == "/token":
-                self._json(*provider.tokens(dict(parse_qsl(body))))
-            else:
-                self._send(404, "text/plain", b"")
-
-        def _json(self, status: int, content: dict[str, Any]) -> None:
-            self._send(status, "application/json", json.dumps(content).encode())
-
-        def _redirect(self, to: str) -> None:
-            self.send_response(302)
-            self.send_header("Location", to)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def _send(self, status: int, kind: str, body: bytes) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            """Quiet."""
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    provider.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield provider
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    """A provider that answers until the block ends."""
+    with ProviderServer() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield server.provider
+        finally:
+            server.shutdown()
+            thread.join()

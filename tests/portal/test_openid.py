@@ -95,9 +95,7 @@ def test_an_address_that_has_a_password_is_not_taken_over(
     assert "/accounts/login/" in visit.page.url
 
 
-def test_who_is_signed_in_connects_the_provider_and_signs_in_by_it(
-    provider: Provider, visit: Visit
-) -> None:
+def test_who_is_signed_in_connects_the_provider_and_signs_in_by_it(provider: Provider, visit: Visit) -> None:
     nora = factories.make_user("nora@example.test")
     visit.page.goto("/accounts/login/")
     visit.page.get_by_label("E-mail").fill(nora.email)

@@ -156,7 +156,9 @@ def test_who_may_not_decide_names_no_deciders(ada: User, shop: Team, alice: User
 
 
 @pytest.mark.django_db
-def test_a_team_without_an_owner_is_rescued_in_the_open(ada: User, shop: Team, alice: User, bob: User) -> None:
+def test_a_team_without_an_owner_is_rescued_in_the_open(
+    ada: User, shop: Team, alice: User, bob: User
+) -> None:
     actions.disable_user(alice, actor=actor_of_user(ada))
     member = Membership.objects.get(team=shop, user=bob)
     with pytest.raises(PermissionDenied):
@@ -174,9 +176,7 @@ def test_an_invitation_to_the_rescue_ends_when_the_team_has_an_owner_again(
     ada: User, shop: Team, alice: User, dana: User
 ) -> None:
     actions.disable_user(alice, actor=actor_of_user(ada))
-    invitation = actions.invite_member(
-        shop, actor=actor_of_user(ada), email=dana.email, role=TeamRole.OWNER
-    )
+    invitation = actions.invite_member(shop, actor=actor_of_user(ada), email=dana.email, role=TeamRole.OWNER)
     actions.enable_user(alice, actor=actor_of_user(ada))
     with pytest.raises(ActionRefused, match="can no longer grant"):
         actions.accept_invitation(invitation, actor=actor_of_user(dana))

@@ -132,14 +132,16 @@ def findings(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[int, str]]:
     return [(row[1], row[2]) for row in rows]
 
 
-@pytest.mark.parametrize("number", range(len(WRONG)), ids=[f"{code} {sorted(c)[0]}" for code, c in WRONG])
+@pytest.mark.parametrize("number", range(len(WRONG)), ids=[f"{code} {min(c)}" for code, c in WRONG])
 def test_the_check_names_what_is_wrong_and_the_cure(findings: list[tuple[int, str]], number: int) -> None:
     (identifier, changes), (failed, said) = WRONG[number], findings[number]
     assert failed
     assert said.startswith("SystemCheckError"), said
     assert identifier in said
     assert "HINT" in said
-    assert not any(len(value) > 8 and value in said for name, value in changes.items() if name == "DATABASE_URL")
+    assert not any(
+        len(value) > 8 and value in said for name, value in changes.items() if name == "DATABASE_URL"
+    )
 
 
 def test_every_id_is_in_the_documents() -> None:
@@ -150,7 +152,9 @@ def test_every_id_is_in_the_documents() -> None:
     assert {one for one in ids if f"`{one}`" not in listed} == set()
 
 
-@pytest.mark.parametrize("changes", [{"DATABASE_URL": "postgres://u:p@host:port/name"}, {"LOG_LEVEL": "loud"}])
+@pytest.mark.parametrize(
+    "changes", [{"DATABASE_URL": "postgres://u:p@host:port/name"}, {"LOG_LEVEL": "loud"}]
+)
 def test_the_web_says_a_sentence_and_no_traceback(changes: dict[str, str]) -> None:
     done = start(["-c", "import portal.wsgi"], changes)
     assert done.returncode != 0

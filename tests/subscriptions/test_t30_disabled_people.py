@@ -82,7 +82,9 @@ def test_nobody_resumes_it_while_the_person_is_disabled(own: Subscription, dana:
     suspend_subscription(own, actor=actor_of_user(ada), reason="Leave it so.")
     actions.enable_user(dana, actor=actor_of_user(ada))
     own.refresh_from_db()
-    assert (own.state, own.state_reason) == (State.SUSPENDED, "Leave it so."), "the API's team has the last word"
+    assert (own.state, own.state_reason) == (State.SUSPENDED, "Leave it so."), (
+        "the API's team has the last word"
+    )
 
 
 def test_it_can_be_closed_and_an_anonymised_person_leaves_no_key_behind(
