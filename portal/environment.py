@@ -106,7 +106,7 @@ def database(url: str) -> dict[str, Any]:
 
 def redis_address(url: str) -> str:
     """`url` if it names a Redis. Raises one of UNUSABLE."""
-    parse_url(url.replace("redis+socket://", "unix://"))
+    parse_url(url.replace("redis+socket://", "unix://"))  # type: ignore[no-untyped-call]
     return url
 
 

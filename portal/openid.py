@@ -81,9 +81,8 @@ class GuardedSocialAccountAdapter(SocialAccountAdapter):
 
 def _sent(client: httpx.Client, request: requests.PreparedRequest) -> requests.Response:
     headers = {name: str(value) for name, value in request.headers.items() if name != "Accept-Encoding"}
-    with client.stream(
-        str(request.method), str(request.url), headers=headers, content=request.body
-    ) as answer:
+    body = request.body if isinstance(request.body, (bytes, str)) else None  # forms only, no files
+    with client.stream(str(request.method), str(request.url), headers=headers, content=body) as answer:
         if answer.is_redirect:
             raise EgressRefused("redirect", "The provider redirects elsewhere. Name the final address.")
         response = requests.Response()

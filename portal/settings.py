@@ -130,7 +130,7 @@ TEMPLATES = [
 ]
 
 # --- Data ---------------------------------------------------------------------------------------
-_database = env.usable(
+_database: dict[str, Any] = env.usable(
     "DATABASE_URL",
     env.database,
     env.required(

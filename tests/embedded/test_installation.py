@@ -112,11 +112,11 @@ def test_a_part_is_asked_at_the_address_on_which_it_listens(layout: Layout) -> N
 
 
 @pytest.mark.parametrize("name", ["DATABASE_URL", "REDIS_URL"])
-def test_an_address_from_a_file_is_checked_like_any_other(
-    layout: Layout, tmp_path: Path, name: str
-) -> None:
+def test_an_address_from_a_file_is_checked_like_any_other(layout: Layout, tmp_path: Path, name: str) -> None:
     address = tmp_path / "address"
-    address.write_text({"DATABASE_URL": "postgres://u:p@127.0.0.1:1/x", "REDIS_URL": "redis://127.0.0.1:1/0"}[name])
+    address.write_text(
+        {"DATABASE_URL": "postgres://u:p@127.0.0.1:1/x", "REDIS_URL": "redis://127.0.0.1:1/0"}[name]
+    )
     given = {"DATABASE_URL": os.environ["DATABASE_URL"], "REDIS_URL": os.environ["REDIS_URL"]}
     one = make_installation(layout, {**given, name: "", f"{name}_FILE": str(address)})
 

@@ -76,7 +76,7 @@ def test_a_part_that_hangs_after_its_restart_is_shown_ended_and_started_again(
         "import asyncio, sys, pathlib; import embedded.supervisor as supervisor; supervisor.READY_S = 8.0\n"
         "import tests.embedded.toy_run as toy; from embedded.console import Console\n"
         "from embedded.running import until_told\n"
-        "begins = '(folder / f\"{name}.starts\").open(\"a\").write(\"x\")\\n'\n"
+        'begins = \'(folder / f"{name}.starts").open("a").write("x")\\n\'\n'
         "often = '(folder / f\"{name}.starts\").stat().st_size == 2 or '\n"
         "toy.PART = toy.PART.replace('(folder / f\"{name}.ready\")', begins + often + '(folder / f\"{name}.ready\")')\n"
         "asyncio.run(until_told(lambda s: toy.work(s, pathlib.Path(sys.argv[1])), Console()))"
