@@ -40,24 +40,35 @@ async def collect_static(supervisor: Supervisor, installation: Installation) -> 
 
 
 async def register_gateway(supervisor: Supervisor, installation: Installation) -> None:
-    """Make the portal know the gateway of this machine, at the ports and with the token of this start."""
+    """Make the portal know the gateway, at the ports and with the token of this start; also one elsewhere."""
     listeners = [
         f"--listener={environment}:{installation.port(setting)}:{installation.gateway_url(setting)}"
         for environment, setting in (("production", "GATEWAY_PORT"), ("sandbox", "GATEWAY_SANDBOX_PORT"))
     ]
-    arguments = (GATEWAY, "--name=Edge", f"--option=listen={installation.bind}", *listeners)
+    own = [f"--option=listen={installation.bind}"] if installation.runs_agent else []
+    arguments = (GATEWAY, "--name=Edge", *own, *listeners)
     await supervisor.run("gateway", _command(installation, "register_gateway", *arguments))
 
 
-async def seed_demo(supervisor: Supervisor, installation: Installation) -> None:
-    """Seed the demo unless it was seeded before in this state directory, or is not wanted."""
+async def seed_demo(supervisor: Supervisor, installation: Installation) -> bool:
+    """Seed the demo unless it was seeded before in this state directory, or is not wanted; whether it did."""
     stamp = installation.layout.stamp("demo")
     if stamp.exists() or not installation.seeds_demo:
-        return
+        return False
     said = sign_ins_file(installation)
     write_private(said, "")
     await supervisor.run("demo", _command(installation, "seed_demo", output=said))
     stamp.touch()
+    return True
+
+
+async def look_at_sign_ins(supervisor: Supervisor, installation: Installation) -> None:
+    """Write down anew whom the password of this start lets in: it may be another one than the demo was made with."""
+    if not installation.seeds_demo:
+        return
+    said = sign_ins_file(installation)
+    write_private(said, "")
+    await supervisor.run("sign-ins", _command(installation, "seed_demo", "--look", output=said))
 
 
 def fingerprint(*paths: Path) -> str:

@@ -14,6 +14,7 @@ from subscriptions.actions.decisions import (
     reject_request,
     withdraw_request,
 )
+from subscriptions.actions.people import follow_people
 from subscriptions.actions.requests import request_access, request_access_for_new, request_plan_change
 from subscriptions.actions.subscriptions import (
     close_ended_subscriptions,
@@ -33,6 +34,7 @@ __all__ = [
     "close_subscription",
     "create_application",
     "expire_credentials",
+    "follow_people",
     "issue_credential",
     "lapse_requests",
     "lift_block",
