@@ -37,13 +37,38 @@ def test_the_last_call_of_the_quota_blocks_until_the_period_ends(
     assert timezone.now() < block.until <= timezone.now() + timedelta(days=1)
 
 
-@pytest.mark.parametrize("refused", [{"flags": "RL", "status": 429}, {"flags": "quota", "status": 429}])
-def test_calls_that_the_gateway_refused_use_up_nothing(
+@pytest.mark.parametrize(
+    "refused",
+    [
+        {"flags": "RL", "status": 429},
+        {"flags": "quota", "status": 429},
+        {"flags": "UH", "status": 503, "upstream_ms": None},
+        {"flags": "UF", "status": 503, "upstream_ms": None},
+        {"flags": "UF,URX", "status": 503, "upstream_ms": None},
+    ],
+)
+def test_calls_that_never_reached_the_api_use_up_nothing(
     edge: Gateway, orders: Publication, key: Credential, refused: dict[str, object]
 ) -> None:
     take_in(edge, line(orders, key, **refused) * 100)
     assert not QuotaCounter.objects.exists()
     assert not Block.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "failed",
+    [
+        {"flags": "UT", "status": 504, "upstream_ms": None},
+        {"flags": "UC", "status": 503, "upstream_ms": None},
+        {"flags": "", "status": 503},
+        {"flags": "DC", "status": 0, "upstream_ms": None},
+    ],
+)
+def test_calls_that_the_api_took_and_failed_are_counted(
+    edge: Gateway, orders: Publication, key: Credential, failed: dict[str, object]
+) -> None:
+    take_in(edge, line(orders, key, **failed) * 3)
+    assert QuotaCounter.objects.get(period="d").calls == 3
 
 
 def test_late_calls_of_a_past_day_are_counted_there_and_block_nobody(

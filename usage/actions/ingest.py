@@ -65,7 +65,7 @@ def ingest_batch(
         raise FeedGap(checkpoint.offset)
     fresh = body[checkpoint.offset - offset :]
     whole = fresh[: fresh.rfind(b"\n") + 1]
-    calls = _known(gateway, checkpoint.offset, list(read_calls(whole, now=timezone.now())))
+    calls = _known(gateway, list(read_calls(whole, base=checkpoint.offset, now=timezone.now())))
     if calls:
         _store(checkpoint, gateway, calls)
         add_to_buckets(gateway, calls)
@@ -86,7 +86,7 @@ def _note_completeness(checkpoint: FeedCheckpoint, until: datetime | None) -> No
         checkpoint.complete_until = min(until, timezone.now())
 
 
-def _known(gateway: Gateway, base: int, calls: list[tuple[int, Call]]) -> list[KnownCall]:
+def _known(gateway: Gateway, calls: list[tuple[int, Call]]) -> list[KnownCall]:
     """Calls of publications that this gateway has; a line about anything else is logged and counted nowhere."""
     routes = routes_of(gateway, (call.publication for _at, call in calls))
     callers = callers_of(call.subscription for _at, call in calls)
@@ -97,7 +97,7 @@ def _known(gateway: Gateway, base: int, calls: list[tuple[int, Call]]) -> list[K
             log.warning("usage.unknown_publication", publication=call.publication, gateway=gateway.slug)
             continue
         operation = operation_of(route, call.method, call.path)
-        known.append(KnownCall(base + at, call, route, callers.get(call.subscription), operation))
+        known.append(KnownCall(at, call, route, callers.get(call.subscription), operation))
     return known
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -16,7 +17,11 @@ from usage.feed import FeedMalformed
 from usage.models import FeedCheckpoint
 
 MOST_BYTES = 8 * 1024 * 1024
-NAME_LENGTH = 80
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
+NAMES_WANTED = "The node and the segment name the feed: letters, digits, . _ -, at most 80 of each."
+LAST_MS = 4_102_444_800_000
+"""The year 2100, in POSIX milliseconds."""
+
 
 
 @csrf_exempt
@@ -38,20 +43,22 @@ feed.access_methods = ("GET", "POST")  # type: ignore[attr-defined]
 
 
 def _how_far(gateway: Gateway, node: str, segment: str) -> HttpResponse:
+    if not NAME.fullmatch(node) or not NAME.fullmatch(segment):
+        return _problem(400, "bad_feed", NAMES_WANTED)
     checkpoint = FeedCheckpoint.objects.filter(gateway=gateway, node=node, segment=segment).first()
     return JsonResponse({"segment": segment, "offset": checkpoint.offset if checkpoint else 0})
 
 
 def _take_in(gateway: Gateway, request: HttpRequest) -> HttpResponse:
     node, segment = request.headers.get("X-Node", ""), request.headers.get("X-Segment", "")
-    if not 0 < len(node) <= NAME_LENGTH or not 0 < len(segment) <= NAME_LENGTH:
-        return _problem(400, "bad_feed", "X-Node and X-Segment name the feed, in 1 to 80 characters each.")
-    if int(request.headers.get("Content-Length") or 0) > MOST_BYTES:
+    if not NAME.fullmatch(node) or not NAME.fullmatch(segment):
+        return _problem(400, "bad_feed", NAMES_WANTED)
+    if _length(request) > MOST_BYTES:
         return _problem(413, "too_large", f"Send at most {MOST_BYTES} bytes at once.")
     try:
         offset = int(request.headers.get("X-Offset", ""))
         until = _complete_until(request.headers.get("X-Complete-Until", ""))
-        if offset < 0:
+        if not 0 <= offset < 2**62:
             raise ValueError
     except ValueError:
         return _problem(400, "bad_feed", "X-Offset is a byte offset, X-Complete-Until is POSIX milliseconds.")
@@ -62,12 +69,25 @@ def _take_in(gateway: Gateway, request: HttpRequest) -> HttpResponse:
     except FeedGap as gap:
         return _problem(409, "feed_gap", str(gap), offset=gap.offset)
     except FeedMalformed as malformed:
-        return _problem(400, "bad_feed", str(malformed))
+        place = {"offset": malformed.offset, "length": malformed.length}
+        return _problem(400, "bad_line", str(malformed), **place)
     return JsonResponse({"segment": segment, "offset": durable})
 
 
 def _complete_until(text: str) -> datetime | None:
-    return datetime.fromtimestamp(float(text) / 1000, UTC) if text else None
+    """The moment that the header names, None without one. Raises ValueError, also for NaN and infinity."""
+    if not text:
+        return None
+    milliseconds = float(text)
+    if not 0 <= milliseconds <= LAST_MS:
+        raise ValueError
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def _length(request: HttpRequest) -> int:
+    """The announced length of the body; Django reads no further than that."""
+    text = request.headers.get("Content-Length") or "0"
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else MOST_BYTES + 1
 
 
 def _problem(status: int, name: str, detail: str, **more: object) -> JsonResponse:
