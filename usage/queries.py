@@ -91,6 +91,14 @@ def summary(scope: UsageScope, window: Window) -> Figures:
     return _figures(scope, window, "''").get("", Figures())
 
 
+def summaries(dimension: str, ids: Iterable[str], window: Window) -> dict[str, Figures]:
+    """The figures of many objects of one dimension, in two queries; without those that had no calls."""
+    if dimension not in SCOPES:
+        raise ValueError(f"{dimension!r} is none of {', '.join(SCOPES)}")
+    condition = f"span = %s AND at >= %s AND at < %s AND {dimension} = ANY(%s)"
+    return _sums(dimension, condition, [window.range.span, window.start, window.end, list(ids)])
+
+
 def timeseries(scope: UsageScope, window: Window) -> list[tuple[datetime, Figures]]:
     """A point per slot, oldest first, empty ones included."""
     seconds = int(window.range.step.total_seconds())
@@ -109,6 +117,10 @@ def breakdown(scope: UsageScope, window: Window, by: str) -> list[tuple[str, Fig
 
 def _figures(scope: UsageScope, window: Window, group: str, before: Iterable[Any] = ()) -> dict[Any, Figures]:
     condition, values = scope.where(window)
+    return _sums(group, condition, [*before, *values])
+
+
+def _sums(group: str, condition: str, values: list[Any]) -> dict[Any, Figures]:
     found: dict[Any, Figures] = defaultdict(Figures)
     # `group` and `condition` are made of names that stand in this file; every value is a parameter.
     sums = f"""
@@ -120,13 +132,13 @@ def _figures(scope: UsageScope, window: Window, group: str, before: Iterable[Any
         FROM usage_usagebucket, jsonb_each_text(latency) AS step WHERE {condition} GROUP BY 1, 2
     """  # noqa: S608
     with connection.cursor() as cursor:
-        cursor.execute(sums, [*before, *values])
+        cursor.execute(sums, values)
         for name, status_class, calls, sent in cursor.fetchall():
             figures = found[name]
             figures.calls += calls
             figures.by_class[status_class] += calls
             figures.bytes_out += sent
-        cursor.execute(steps, [*before, *values])
+        cursor.execute(steps, values)
         for name, step, calls in cursor.fetchall():
             found[name].latency[step] += calls
     return found
