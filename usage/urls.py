@@ -17,6 +17,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="usage-spark",
     ),
     path("agent/v1/usage", feed.feed, name="agent-usage"),
+    path("agent/v1/usage/losses", feed.losses, name="agent-usage-losses"),
     path("api/v1/usage/summary", rest.UsageViewSet.as_view({"get": "summary"}), name="rest-usage-summary"),
     path(
         "api/v1/usage/timeseries",

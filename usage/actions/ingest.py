@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from gateways.models import Gateway
 from usage.actions.buckets import add_to_buckets
+from usage.actions.checkpoints import FeedGap, locked_checkpoint
 from usage.actions.quotas import count_against_quotas
 from usage.dimensions import CallerFacts, RouteFacts, callers_of, operation_of, routes_of
 from usage.feed import Call, read_calls
@@ -24,14 +25,6 @@ from usage.models import FeedCheckpoint, UsageRecord
 log = structlog.get_logger(__name__)
 
 COLUMNS = tuple(field.column for field in UsageRecord._meta.concrete_fields)
-
-
-class FeedGap(Exception):
-    """The batch starts beyond what is durable. `offset` is where the agent must go on."""
-
-    def __init__(self, offset: int) -> None:
-        super().__init__(f"The feed is durable up to byte {offset}; send on from there.")
-        self.offset = offset
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +53,7 @@ def ingest_batch(
     Bytes already durable are passed over. `complete_until` is the gateway's time up to which this feed is
     whole with this batch. Raises FeedGap and usage.feed.FeedMalformed, both with nothing changed.
     """
-    checkpoint = _locked_checkpoint(gateway, node, segment)
+    checkpoint = locked_checkpoint(gateway, node, segment)
     if offset > checkpoint.offset:
         raise FeedGap(checkpoint.offset)
     fresh = body[checkpoint.offset - offset :]
@@ -74,11 +67,6 @@ def ingest_batch(
     _note_completeness(checkpoint, complete_until)
     checkpoint.save()
     return checkpoint.offset
-
-
-def _locked_checkpoint(gateway: Gateway, node: str, segment: str) -> FeedCheckpoint:
-    checkpoint, _made = FeedCheckpoint.objects.get_or_create(gateway=gateway, node=node, segment=segment)
-    return FeedCheckpoint.objects.select_for_update().get(pk=checkpoint.pk)
 
 
 def _note_completeness(checkpoint: FeedCheckpoint, until: datetime | None) -> None:

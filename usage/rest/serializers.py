@@ -6,8 +6,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from usage.models import UsageRecord
-from usage.queries import BREAKDOWNS
+from usage.models import FeedLoss, UsageRecord
+from usage.queries import BREAKDOWNS, Completeness
 from usage.ranges import RANGES
 
 
@@ -42,12 +42,36 @@ class FiguresSerializer(serializers.Serializer[Any]):
     p99 = serializers.FloatField(allow_null=True)
 
 
-class SummarySerializer(FiguresSerializer):
-    """Figures of a whole range. `complete_until` is null while no gateway has reported."""
+class LossSerializer(serializers.ModelSerializer[FeedLoss]):
+    """Calls of one node that nobody can count any more. `size` is bytes of its log, 0 where that is not known."""
+
+    gateway = serializers.CharField(source="gateway.slug")
+
+    class Meta:
+        model = FeedLoss
+        fields = ("gateway", "node", "reason", "starts_at", "ends_at", "size")
+        read_only_fields = fields
+
+
+class CompletenessSerializer(serializers.Serializer[Any]):
+    """Every call that ended before `complete_until` is counted, but for `losses` (the newest 20 of the range).
+
+    Null while some node has not reported. `waits_for` are the nodes that hold it up, as gateway/node.
+    """
+
+    complete_until = serializers.DateTimeField(allow_null=True, source="until")
+    waits_for = serializers.SerializerMethodField()
+    losses = LossSerializer(many=True)
+
+    def get_waits_for(self, whole: Completeness) -> list[str]:
+        return [f"{node.gateway.slug}/{node.name}" for node in whole.waits_for]
+
+
+class SummarySerializer(CompletenessSerializer, FiguresSerializer):
+    """Figures of a whole range."""
 
     start = serializers.DateTimeField()
     end = serializers.DateTimeField()
-    complete_until = serializers.DateTimeField(allow_null=True)
 
 
 class PointSerializer(FiguresSerializer):

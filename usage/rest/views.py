@@ -20,7 +20,7 @@ from usage.queries import (
     apis_of,
     applications_of,
     breakdown,
-    complete_until,
+    completeness,
     gateways_of_api,
     gateways_of_application,
     summary,
@@ -29,6 +29,7 @@ from usage.queries import (
 from usage.ranges import Window, window
 from usage.rest.serializers import (
     BreakdownQuerySerializer,
+    CompletenessSerializer,
     FiguresSerializer,
     PointSerializer,
     SliceSerializer,
@@ -60,8 +61,9 @@ class UsageViewSet(ResourceViewSet[UsageRecord]):
         asked = self._asked(UsageQuerySerializer)
         scope, gateways = self._scope(asked)
         shown = self._window(asked)
-        more = {"start": shown.start, "end": shown.end, "complete_until": complete_until(gateways)}
-        return Response(FiguresSerializer(summary(scope, shown)).data | more)
+        more = {"start": shown.start, "end": shown.end}
+        whole = CompletenessSerializer(completeness(gateways, shown)).data
+        return Response(FiguresSerializer(summary(scope, shown)).data | more | whole)
 
     @extend_schema(parameters=[UsageQuerySerializer], responses=PointSerializer(many=True))
     def timeseries(self, request: Request) -> Response:

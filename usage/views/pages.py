@@ -20,7 +20,7 @@ from usage.queries import (
     UsageScope,
     apis_of,
     applications_of,
-    complete_until,
+    completeness,
     gateways_of_api,
     gateways_of_application,
     summaries,
@@ -68,7 +68,7 @@ def usage_api(request: HtmxHttpRequest, team: str, slug: str) -> HttpResponse:
     versions = [(version.public_id, version.name) for version in api.versions.all()]
     filters = [_filter(request, "api_version", _("Version"), versions), _environments(request)]
     breakdowns = ("plan", "operation", "application", "status")
-    context = {"api": api, "complete_until": complete_until(gateways_of_api(api.pk))}
+    context = {"api": api, "gateways": gateways_of_api(api.pk)}
     return _dashboard(request, "usage/usage_api.html", scope, filters, breakdowns, context)
 
 
@@ -87,7 +87,7 @@ def usage_application(request: HtmxHttpRequest, public_id: str) -> HttpResponse:
     breakdowns = ("api", "operation", "plan", "key_id", "status")
     context = {
         "application": application,
-        "complete_until": complete_until(gateways_of_application(application.pk)),
+        "gateways": gateways_of_application(application.pk),
         "subscriptions": application.subscriptions.open().select_related(
             "api_version__api", "environment", "plan_revision__plan"
         ),
@@ -117,6 +117,7 @@ def _dashboard(
     narrowed = scope.narrowed(**{choice.name: choice.chosen for choice in filters})
     context |= {
         "dashboard": dashboard(narrowed, shown, by),
+        "completeness": completeness(context["gateways"], shown),
         "window": shown,
         "ranges": RANGES.values(),
         "filters": filters,
