@@ -60,9 +60,7 @@ def lost(**values: Any) -> dict[str, Any]:
 def tell(body: Any, token: str = TOKEN) -> Any:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     headers = {"Authorization": f"Bearer {token}"}
-    return Client().post(
-        "/agent/v1/usage/losses", content, content_type="application/json", headers=headers
-    )
+    return Client().post("/agent/v1/usage/losses", content, content_type="application/json", headers=headers)
 
 
 def test_the_newest_word_of_the_node_that_is_furthest_behind_counts(edge: Gateway) -> None:

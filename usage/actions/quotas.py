@@ -73,7 +73,9 @@ def _seem_used_up(totals: Mapping[CounterName, int]) -> list[int]:
     found = Subscription.objects.filter(pk__in={name.subscription for name in totals})
     limits = {
         pk: {QuotaCounter.Period.DAY: day, QuotaCounter.Period.MONTH: month}
-        for pk, day, month in found.values_list("pk", "plan_revision__quota_day", "plan_revision__quota_month")
+        for pk, day, month in found.values_list(
+            "pk", "plan_revision__quota_day", "plan_revision__quota_month"
+        )
     }
     return sorted(
         {

@@ -52,7 +52,9 @@ def _days() -> list[date]:
     with connection.cursor() as cursor:
         cursor.execute(_DAYS)
         names = [str(name) for (name,) in cursor.fetchall()]
-    return [datetime.strptime(name.removeprefix(_TABLE), "%Y%m%d").replace(tzinfo=UTC).date() for name in names]
+    return [
+        datetime.strptime(name.removeprefix(_TABLE), "%Y%m%d").replace(tzinfo=UTC).date() for name in names
+    ]
 
 
 def _alone(statement: str, day: date) -> bool:
@@ -70,4 +72,6 @@ def _alone(statement: str, day: date) -> bool:
 def _drop_minutes(before: datetime) -> int:
     """Drop some minute buckets; the number dropped."""
     old = UsageBucket.objects.filter(span=UsageBucket.Span.MINUTE, at__lt=before).order_by("pk")
-    return UsageBucket.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:MOST_AT_ONCE])).delete()[0]
+    return UsageBucket.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:MOST_AT_ONCE])).delete()[
+        0
+    ]
