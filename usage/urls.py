@@ -27,5 +27,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(
         "api/v1/usage/breakdown", rest.UsageViewSet.as_view({"get": "breakdown"}), name="rest-usage-breakdown"
     ),
-    path("api/v1/usage/records", rest.UsageViewSet.as_view({"get": "records"}), name="rest-usage-records"),
+    path("api/v1/usage/records", rest.UsageRecordViewSet.as_view({"get": "list"}), name="rest-usage-records"),
+    path(
+        "api/v1/subscriptions/<slug:public_id>/quota",
+        rest.SubscriptionQuotaView.as_view({"get": "show"}),
+        name="rest-subscription-quota",
+    ),
 ]
