@@ -21,9 +21,7 @@ from usage.models import FeedCheckpoint, FeedLoss
 MOST_BYTES = 8 * 1024 * 1024
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 NAMES_WANTED = "The node and the segment name the feed: letters, digits, . _ -, at most 80 of each."
-LOSS_WANTED = (
-    "Send a JSON object: node, segment, reason, position and size in bytes, from and until in POSIX milliseconds."
-)
+LOSS_WANTED = "A loss has node, segment, reason, position, size, and from and until in POSIX milliseconds."
 MOST_LOSS_BYTES = 4096
 MOST_OFFSET = 2**62
 LAST_MS = 4_102_444_800_000
