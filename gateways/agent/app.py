@@ -20,6 +20,7 @@ from gateways.agent.admin import UNIX, Admin
 from gateways.agent.applier import Applier, NotInForce, Refused, Stale
 from gateways.agent.bootstrap import bootstrap, system_ca_file
 from gateways.agent.envoy import EnvoyProcess, envoy_binary
+from gateways.agent.losses import Losses
 from gateways.agent.metrics import Metrics
 from gateways.agent.portal import Portal
 from gateways.agent.reporter import Reporter
@@ -68,6 +69,7 @@ def build_agent(settings: Settings, *, software: str = "") -> Agent:
         binary=binary,
         concurrency=settings.concurrency,
         before_start=segments.open_before_start,
+        killed=lambda: _note_killed(Losses(store.usage), segments),
     )
     applier = Applier(
         store,
@@ -88,6 +90,12 @@ def build_agent(settings: Settings, *, software: str = "") -> Agent:
             store, segments, portal, admin, node=settings.node, spool_bytes=settings.spool_bytes
         )
     return Agent(settings, store, admin, segments, envoy, applier, portal, reporter, shipper)
+
+
+def _note_killed(losses: Losses, segments: Segments) -> None:
+    name = segments.current()
+    if name:
+        losses.note_killed(name, segments.size(name))
 
 
 def build_app(agent: Agent) -> Starlette:

@@ -50,17 +50,26 @@ def envoy_binary(wanted: str) -> str:
 class EnvoyProcess:
     """Keeps one Envoy running: a dead one is started again after a growing wait.
 
-    `before_start` is called before each start, to open a new log segment.
+    `before_start` is called before each start, to open a new log segment; `killed` when a signal ended Envoy
+    before it could write its last lines.
     """
 
     def __init__(
-        self, store: Store, admin: Admin, *, binary: str, concurrency: int, before_start: Callable[[], None]
+        self,
+        store: Store,
+        admin: Admin,
+        *,
+        binary: str,
+        concurrency: int,
+        before_start: Callable[[], None],
+        killed: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._admin = admin
         self._binary = binary
         self._concurrency = concurrency
         self._before_start = before_start
+        self._killed = killed
         self._process: asyncio.subprocess.Process | None = None
         self._hurry = asyncio.Event()
         self.restarts = 0
@@ -77,6 +86,8 @@ class EnvoyProcess:
             started = time.monotonic()
             self._process = await self._start()
             code = await self._process.wait()
+            if code < 0:
+                self._killed()
             wait = FIRST_WAIT_S if time.monotonic() - started > STEADY_S else min(wait * 2, LONGEST_WAIT_S)
             self.restarts += 1
             logger.error("envoy ended", code=code, again_in_s=wait, words=self.last_words())

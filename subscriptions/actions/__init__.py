@@ -14,6 +14,7 @@ from subscriptions.actions.decisions import (
     reject_request,
     withdraw_request,
 )
+from subscriptions.actions.locks import lock_subscription
 from subscriptions.actions.people import follow_people
 from subscriptions.actions.requests import request_access, request_access_for_new, request_plan_change
 from subscriptions.actions.subscriptions import (
@@ -39,6 +40,7 @@ __all__ = [
     "lapse_requests",
     "lift_block",
     "lift_blocks",
+    "lock_subscription",
     "reject_request",
     "request_access",
     "request_access_for_new",
