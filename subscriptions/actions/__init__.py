@@ -15,6 +15,14 @@ from subscriptions.actions.decisions import (
     withdraw_request,
 )
 from subscriptions.actions.requests import request_access, request_access_for_new, request_plan_change
+from subscriptions.actions.rotations import (
+    abort_rotation,
+    end_rotations,
+    extend_rotation,
+    finish_rotation,
+    start_rotation,
+    warn_of_rotation,
+)
 from subscriptions.actions.subscriptions import (
     close_ended_subscriptions,
     close_subscription,
@@ -24,6 +32,7 @@ from subscriptions.actions.subscriptions import (
 
 __all__ = [
     "MOST_KEYS",
+    "abort_rotation",
     "approve_request",
     "archive_application",
     "block_until",
@@ -31,7 +40,10 @@ __all__ = [
     "close_ended_subscriptions",
     "close_subscription",
     "create_application",
+    "end_rotations",
     "expire_credentials",
+    "extend_rotation",
+    "finish_rotation",
     "issue_credential",
     "lapse_requests",
     "lift_block",
@@ -42,6 +54,8 @@ __all__ = [
     "request_plan_change",
     "resume_subscription",
     "revoke_credential",
+    "start_rotation",
     "suspend_subscription",
+    "warn_of_rotation",
     "withdraw_request",
 ]
