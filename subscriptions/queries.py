@@ -264,7 +264,7 @@ def keys_of(subscription: Subscription, actor: Actor) -> list[tuple[Credential, 
 def rotations_of(subscription: Subscription) -> RotationQuerySet:
     """Its rotations, newest first, with both keys."""
     found = Rotation.objects.filter(old__subscription=subscription)
-    return found.select_related("old__subscription", "new")
+    return found.select_related("old__subscription", "new__subscription")
 
 
 @dataclass(frozen=True, slots=True)

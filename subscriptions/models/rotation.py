@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils import timezone
+from django.utils.timesince import timeuntil
 from django.utils.translation import gettext_lazy as _
 
 from audit.models import Record, RecordQuerySet, Stateful, TonedChoices
@@ -111,6 +113,23 @@ class Rotation(Stateful, Record):
     def subscription(self) -> Subscription:
         """Whose keys they are."""
         return self.old.subscription
+
+    @property
+    def both(self) -> tuple[tuple[Credential, object], tuple[Credential, object]]:
+        """Both keys, each with its part in words."""
+        return (self.new, _("new key")), (self.old, _("old key"))
+
+    @property
+    def time_left(self) -> str:
+        """In words, to the largest unit: "21 hours"."""
+        return timeuntil(self.ends_at, depth=1)
+
+    @property
+    def share_over(self) -> float:
+        """How much of the overlap is over, 0 to 100."""
+        whole = (self.ends_at - self.created_at) / timedelta(seconds=1)
+        gone = (timezone.now() - self.created_at) / timedelta(seconds=1)
+        return min(100.0, max(0.0, 100 * gone / whole)) if whole > 0 else 100.0
 
     @property
     def latest_end(self) -> datetime:

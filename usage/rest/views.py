@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, ClassVar
 
+from django.db.models import QuerySet
 from django.http import Http404
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
@@ -12,6 +13,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from subscriptions.models import Credential
 from teams.access import ResourceViewSet
 from teams.models import Verb
 from usage.models import UsageRecord
@@ -21,15 +23,18 @@ from usage.queries import (
     applications_of,
     breakdown,
     complete_until,
+    credentials_of,
     gateways_of_api,
     gateways_of_application,
     summary,
     timeseries,
+    use_of,
 )
 from usage.ranges import Window, window
 from usage.rest.serializers import (
     BreakdownQuerySerializer,
     FiguresSerializer,
+    KeyUseSerializer,
     PointSerializer,
     SliceSerializer,
     SummarySerializer,
@@ -112,3 +117,21 @@ class UsageViewSet(ResourceViewSet[UsageRecord]):
     def _window(self, asked: dict[str, Any]) -> Window:
         now: datetime = timezone.now()
         return window(asked["range"], now)
+
+
+@extend_schema(tags=["credentials"])
+class CredentialUsageView(ResourceViewSet[Credential]):
+    """Whether a key is used."""
+
+    model = Credential
+    queryset = Credential.objects.none()
+    serializer_class = KeyUseSerializer
+    rules: ClassVar = {"show": Verb.USAGE_VIEW}
+
+    def get_queryset(self) -> QuerySet[Credential]:
+        return credentials_of(self.actor)
+
+    @extend_schema(operation_id="credentials_usage_retrieve", responses=KeyUseSerializer)
+    def show(self, request: Request, public_id: str) -> Response:
+        """When a key was last used, and its calls today: what to look at before a rotation is finished."""
+        return Response(KeyUseSerializer(use_of(self.get_object().key_id)).data)
