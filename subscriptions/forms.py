@@ -235,9 +235,7 @@ class ExtendForm(HoursForm):
 
     field_order = ("overlap", "hours")
 
-    overlap = forms.ChoiceField(
-        label=_("Longer by"), choices=(*HOURS, (OTHER, _("Other…"))), initial="24"
-    )
+    overlap = forms.ChoiceField(label=_("Longer by"), choices=(*HOURS, (OTHER, _("Other…"))), initial="24")
     shown = forms.CharField(widget=forms.HiddenInput, max_length=40)
 
     @classmethod

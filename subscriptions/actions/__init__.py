@@ -29,6 +29,7 @@ from subscriptions.actions.subscriptions import (
     resume_subscription,
     suspend_subscription,
 )
+from subscriptions.actions.telling import tell_subscribers
 
 __all__ = [
     "MOST_KEYS",
@@ -56,6 +57,7 @@ __all__ = [
     "revoke_credential",
     "start_rotation",
     "suspend_subscription",
+    "tell_subscribers",
     "warn_of_rotation",
     "withdraw_request",
 ]

@@ -59,9 +59,7 @@ def lock_credential(credential_id: int) -> Credential:
 
 def lock_rotation(rotation_id: int) -> Rotation:
     """The rotation as it is now, locked together with its subscription and both keys."""
-    lock_subscription(
-        Rotation.objects.values_list("old__subscription_id", flat=True).get(pk=rotation_id)
-    )
+    lock_subscription(Rotation.objects.values_list("old__subscription_id", flat=True).get(pk=rotation_id))
     rotation = Rotation.objects.select_for_update(of=("self",), no_key=True).get(pk=rotation_id)
     rotation.old, rotation.new = lock_credential(rotation.old_id), lock_credential(rotation.new_id)
     return rotation

@@ -110,9 +110,7 @@ def extend_rotation(rotation: Rotation, *, actor: Actor, ends_at: datetime) -> R
     rotation.end_at(ends_at)
     rotation.full_clean()
     rotation.save()
-    record_event(
-        "rotation.extended", rotation, actor=actor, before=before, after=facts_of_rotation(rotation)
-    )
+    record_event("rotation.extended", rotation, actor=actor, before=before, after=facts_of_rotation(rotation))
     return rotation
 
 
@@ -146,7 +144,9 @@ def warn_of_rotation(rotation: Rotation, *, used_at: datetime, now: datetime) ->
 
 def _finish(rotation: Rotation, ending: Rotation.Ending, *, actor: Actor) -> Rotation:
     rotation.require_move_to(Rotation.State.FINISHED)
-    revoke_key(rotation.old, actor=actor, reason=_("Rotated: %(new)s took its place.") % {"new": rotation.new})
+    revoke_key(
+        rotation.old, actor=actor, reason=_("Rotated: %(new)s took its place.") % {"new": rotation.new}
+    )
     return end_rotation(rotation, Rotation.State.FINISHED, ending, actor=actor)
 
 

@@ -40,6 +40,7 @@ class Credential(Stateful, Record):
     """
 
     public_id_prefix = "cred"
+    locked_after = ("subscription",)
 
     class State(TonedChoices):
         ACTIVE = "active", "live", _("Active")

@@ -53,6 +53,7 @@ class Rotation(Stateful, Record):
     """
 
     public_id_prefix = "rot"
+    locked_after = ("subscription",)
 
     class State(TonedChoices):
         RUNNING = "running", "hold", _("Running")
@@ -113,6 +114,10 @@ class Rotation(Stateful, Record):
     def subscription(self) -> Subscription:
         """Whose keys they are."""
         return self.old.subscription
+
+    @property
+    def subscription_id(self) -> int:
+        return self.old.subscription_id
 
     @property
     def both(self) -> tuple[tuple[Credential, object], tuple[Credential, object]]:

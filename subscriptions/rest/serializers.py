@@ -249,7 +249,10 @@ class RotationIn(serializers.Serializer[Any]):
         help_text="Seconds for which both keys work; 0 revokes the old key at once.",
     )
     name = serializers.CharField(
-        max_length=80, required=False, allow_blank=True, help_text="Of the new key; the old one's when left out."
+        max_length=80,
+        required=False,
+        allow_blank=True,
+        help_text="Of the new key; the old one's when left out.",
     )
     expires_at = serializers.DateTimeField(
         required=False, default=None, allow_null=True, help_text="Of the new key."

@@ -470,7 +470,9 @@ def test_the_card_follows_a_rotation_and_reloads_the_page_when_it_is_over(
 
 
 def test_the_apis_team_sees_the_rotation_and_no_button(subscription, rotation, alice, client_of):
-    page = client_of(alice).get(reverse("subscription-detail", args=[subscription.public_id])).content.decode()
+    page = (
+        client_of(alice).get(reverse("subscription-detail", args=[subscription.public_id])).content.decode()
+    )
     assert "rotating out" in page
     assert "Finish now" not in page
     for name in ("rotation-finish", "rotation-extend", "rotation-abort"):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils.dateparse import parse_datetime
 
-from subscriptions.actions import start_rotation
+from subscriptions.actions import approve_request, start_rotation
 from subscriptions.models import AccessRequest, Application, Credential, Subscription
 from teams.models import TeamRole
 from teams.permissions import Scope
@@ -290,3 +293,18 @@ def test_rotations_are_moved_by_the_applications_team_with_the_scope(
         assert api_of(None).get(path).status_code == 401
     rotation.refresh_from_db()
     assert rotation.is_running
+
+
+def test_a_conditional_call_locks_in_the_order_of_the_actions(world, waiting, dana, alice, acting, api_of):
+    """First the application, then what stands on it, so that it and an archiving never wait for each other."""
+    subscription = approve_request(waiting, actor=acting(alice))
+    with CaptureQueriesContext(connection) as said:
+        closed = api_of(dana).post(
+            f"/api/v1/subscriptions/{subscription.public_id}/close",
+            {"reason": "Done."},
+            headers={"If-Match": "*"},
+        )
+    assert closed.status_code == 200, closed.content
+    locks = [query["sql"] for query in said if "FOR " in query["sql"] and "UPDATE" in query["sql"]]
+    tables = [re.search(r'FROM "([a-z_]+)"', sql)[1] for sql in locks if "subscriptions_" in sql]
+    assert tables.index("subscriptions_application") < tables.index("subscriptions_subscription")

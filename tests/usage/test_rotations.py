@@ -33,7 +33,9 @@ def rotation(key: Credential, dana: User) -> Rotation:
     return rotation
 
 
-def use(gateway: Gateway, publication: Publication, key: Credential, *, ago: timedelta, calls: int = 1) -> None:
+def use(
+    gateway: Gateway, publication: Publication, key: Credential, *, ago: timedelta, calls: int = 1
+) -> None:
     at = (timezone.now() - ago).timestamp() * 1000
     ingest_batch(gateway, node="n1", segment=f"s-{ago}", offset=0, body=line(publication, key, ts=at) * calls)
 
