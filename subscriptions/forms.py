@@ -186,19 +186,18 @@ OTHER = "other"
 class HoursForm(forms.Form):
     """A length of time, from a few choices or in hours."""
 
+    use_required_attribute = False  # the hours are hidden while another choice is made
+
     hours = forms.IntegerField(
         label=_("Hours"),
         min_value=1,
         max_value=int(MOST_OVERLAP.total_seconds() // 3600),
-        required=False,
         help_text=_("Up to 720, which is 30 days."),
     )
 
-    def clean(self) -> dict[str, Any]:
-        values = super().clean() or self.cleaned_data
-        if values.get("overlap") == OTHER and values.get("hours") is None and "hours" not in self.errors:
-            self.add_error("hours", _("Say how many hours."))
-        return values
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["hours"].required = not self.is_bound or self.data.get("overlap") == OTHER
 
     @property
     def length(self) -> timedelta:

@@ -399,7 +399,7 @@ def test_t06_rotating_shows_the_new_key_once(subscription, credential, dana, cli
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"overlap": "other"}, "Say how many hours"),
+        ({"overlap": "other"}, "This field is required"),
         ({"overlap": "other", "hours": "721"}, "less than or equal to 720"),
         ({"overlap": "other", "hours": "0"}, "greater than or equal to 1"),
         ({"overlap": "5"}, "valid choice"),
