@@ -169,8 +169,8 @@ class PlanRevision(Record):
 QUOTA_OVERSHOOT = timedelta(seconds=5)
 """Calls may pass for so long after the one that used a quota up, until every gateway refuses them.
 
-Measured by benchmarks/quota_overshoot.py, 8 clients at full speed: 1.1 s in the median and 2.8 s at most on 2
-cores that had four times more to do than they could. While the portal or an agent is away, a block waits for it.
+Measured by benchmarks/quota_overshoot.py, 8 clients at full speed, 17 quotas: 1.9 s in the median and 2.8 s at
+most, on 2 cores with a load of 8 to 22. While the portal or an agent is away, a block waits for it.
 """
 
 

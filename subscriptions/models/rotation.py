@@ -144,7 +144,7 @@ class Rotation(Stateful, Record):
 
     def end_at(self, moment: datetime) -> None:
         """Set the end (not saved), and when to warn of it: an hour before, or halfway through a short overlap."""
-        began = self.created_at or self.new.created_at
+        began = self.new.created_at if self._state.adding else self.created_at
         self.ends_at = moment
         self.warn_at = max(moment - WARN_BEFORE, began + (moment - began) / 2)
 
