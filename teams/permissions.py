@@ -1,4 +1,4 @@
-"""Who may what: one table, role x verb. Printed in the docs, read by every interface, walked by a test."""
+"""Who may what: one table, role x verb. Shown at /teams/roles/, read by every interface, walked by a test."""
 
 from __future__ import annotations
 

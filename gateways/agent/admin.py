@@ -1,4 +1,4 @@
-"""Envoy's admin port, as far as the agent needs it: what is served, what was refused, and three commands."""
+"""Envoy's admin interface, as far as the agent needs it: what is served, what was refused, and three commands."""
 
 from __future__ import annotations
 
@@ -8,20 +8,29 @@ from typing import Any
 
 import httpx
 
+UNIX = "unix:"
 _VERSION = ".version_text"
 _REJECTED = ".update_rejected"
 
 
 class AdminUnreachable(Exception):
-    """Envoy does not answer on its admin port: it is starting, or gone."""
+    """Envoy does not answer on its admin interface: it is starting, or gone."""
 
 
 class Admin:
-    """The admin port of one Envoy. All methods may raise AdminUnreachable."""
+    """The admin interface of one Envoy at `address`: `unix:` and a path, or a host and port.
 
-    def __init__(self, host: str, port: int) -> None:
-        url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        self._client = httpx.AsyncClient(base_url=url, timeout=10.0, trust_env=False)
+    All methods may raise AdminUnreachable.
+    """
+
+    def __init__(self, address: str) -> None:
+        socket = address.removeprefix(UNIX) if address.startswith(UNIX) else None
+        self._client = httpx.AsyncClient(
+            base_url="http://envoy" if socket else f"http://{address}",
+            transport=httpx.AsyncHTTPTransport(uds=socket, trust_env=False),
+            timeout=10.0,
+            trust_env=False,
+        )
 
     async def close(self) -> None:
         """Close the connections."""

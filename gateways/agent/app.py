@@ -8,6 +8,7 @@ import hmac
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 from starlette.applications import Starlette
@@ -15,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from gateways.agent.admin import Admin
+from gateways.agent.admin import UNIX, Admin
 from gateways.agent.applier import Applier, NotInForce, Refused, Stale
 from gateways.agent.bootstrap import bootstrap, system_ca_file
 from gateways.agent.envoy import EnvoyProcess, envoy_binary
@@ -58,7 +59,7 @@ class Agent:
 def build_agent(settings: Settings, *, software: str = "") -> Agent:
     """The parts, wired; nothing runs yet."""
     store = Store(settings.state)
-    admin = Admin(settings.admin_host, settings.admin_port)
+    admin = Admin(settings.admin)
     segments = Segments(store.usage)
     binary = envoy_binary(settings.envoy_path)
     envoy = EnvoyProcess(
@@ -74,7 +75,7 @@ def build_agent(settings: Settings, *, software: str = "") -> Agent:
         envoy,
         node=settings.node,
         ca_file=system_ca_file(settings.ca_file),
-        reserved=frozenset({settings.admin_port, settings.listen_port}),
+        reserved=_reserved(settings),
         can_validate=bool(binary),
     )
     portal = Portal(settings.portal_url, settings.token) if settings.portal_url else None
@@ -149,16 +150,23 @@ async def _running(agent: Agent) -> AsyncIterator[None]:
 def prepare(agent: Agent) -> None:
     """Put the files in place with which Envoy can start."""
     agent.store.prepare()
+    if agent.settings.admin.startswith(UNIX):
+        Path(agent.settings.admin.removeprefix(UNIX)).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     ca_file = system_ca_file(agent.settings.ca_file)
     configuration = bootstrap(
         node=agent.settings.node,
-        admin_host=agent.settings.admin_host,
-        admin_port=agent.settings.admin_port,
+        admin=agent.settings.admin,
         ca_file=ca_file,
     )
     write_atomically(agent.store.bootstrap, canonical_json(configuration).encode())
     agent.applier.load()
     agent.segments.open_before_start()
+
+
+def _reserved(settings: Settings) -> frozenset[int]:
+    """The ports of this machine that no upstream may point at."""
+    admin = () if settings.admin.startswith(UNIX) else (int(settings.admin.rpartition(":")[2]),)
+    return frozenset({settings.listen_port, *admin})
 
 
 def _work(agent: Agent) -> list[Coroutine[None, None, None]]:

@@ -162,7 +162,10 @@ class Applier:
                 raise Refused(words)
 
     def _check_addresses(self, clusters: Iterable[Json]) -> None:
-        """Refuse an upstream that points at the admin port or at the agent: callers would rule the gateway."""
+        """Refuse an upstream that points at what rules this gateway by its address.
+
+        A name may resolve to anything later on, so that nothing rules a gateway without a token or a socket file.
+        """
         for cluster in clusters:
             for group in cluster["load_assignment"]["endpoints"]:
                 for entry in group["lb_endpoints"]:
@@ -296,4 +299,5 @@ def _is_here(host: str) -> bool:
         address = ipaddress.ip_address(host)
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
-    return address.is_loopback or address.is_unspecified
+    inner = getattr(address, "ipv4_mapped", None) or address
+    return bool(inner.is_loopback or inner.is_unspecified)

@@ -14,6 +14,8 @@ TOKEN_CHARS = 32
 """A shorter token can be guessed, or is a placeholder."""
 
 
+LONGEST_SOCKET_PATH = 107
+
 _NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 
@@ -29,8 +31,9 @@ class Settings:
     _FILE; `portal_url` GATEHOUSE_PORTAL_URL (empty: serve what is on disk or pushed, report nowhere);
     `node` GATEHOUSE_NODE_NAME (host name); `agent_url` GATEHOUSE_AGENT_URL (made of the listen address);
     (beyond loopback it needs TLS, or GATEHOUSE_AGENT_PLAIN=1 where something else encrypts);
-    `state` GATEHOUSE_AGENT_STATE (a directory of its own); `admin_host`, `admin_port` GATEHOUSE_ENVOY_ADMIN
-    (127.0.0.1:9901); `envoy_external` GATEHOUSE_ENVOY_EXTERNAL; `envoy_path` GATEHOUSE_ENVOY (empty: the
+    `state` GATEHOUSE_AGENT_STATE (a directory of its own); `admin` GATEHOUSE_ENVOY_ADMIN (`unix:` and a path, by
+    default a socket in the state directory; an address on loopback for an Envoy that somebody else runs);
+    `envoy_external` GATEHOUSE_ENVOY_EXTERNAL; `envoy_path` GATEHOUSE_ENVOY (empty: the
     wheel's); `concurrency` GATEHOUSE_ENVOY_CONCURRENCY (0: one thread per core); `ca_file`
     GATEHOUSE_ENVOY_CA_FILE (empty: the usual places); `tls_certificate`, `tls_key`
     GATEHOUSE_AGENT_TLS_CERTIFICATE, _KEY; `spool_bytes` GATEHOUSE_AGENT_SPOOL_MB (2048).
@@ -43,8 +46,7 @@ class Settings:
     node: str
     agent_url: str
     state: Path
-    admin_host: str
-    admin_port: int
+    admin: str
     envoy_external: bool = False
     envoy_path: str = ""
     concurrency: int = 0
@@ -57,11 +59,7 @@ class Settings:
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """The settings in `environment`. Raises SettingsError with the first that is missing or wrong."""
     listen_host, listen_port = _address(environment, "GATEHOUSE_AGENT_LISTEN", "127.0.0.1:9100")
-    admin_host, admin_port = _address(environment, "GATEHOUSE_ENVOY_ADMIN", "127.0.0.1:9901")
-    if not is_loopback(admin_host):
-        raise SettingsError(
-            "GATEHOUSE_ENVOY_ADMIN lets anybody rule Envoy: use an address like 127.0.0.1:9901."
-        )
+    state = Path(environment.get("GATEHOUSE_AGENT_STATE") or "var/agent").absolute()
     node = environment.get("GATEHOUSE_NODE_NAME") or socket.gethostname()
     if not _NODE.fullmatch(node):
         raise SettingsError(
@@ -81,9 +79,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         portal_url=_url(environment, "GATEHOUSE_PORTAL_URL"),
         node=node,
         agent_url=_url(environment, "GATEHOUSE_AGENT_URL") or f"{scheme}://{listen_host}:{listen_port}",
-        state=Path(environment.get("GATEHOUSE_AGENT_STATE") or "var/agent").absolute(),
-        admin_host=admin_host,
-        admin_port=admin_port,
+        state=state,
+        admin=_admin(environment, state),
         envoy_external=_is_set(environment, "GATEHOUSE_ENVOY_EXTERNAL"),
         envoy_path=environment.get("GATEHOUSE_ENVOY", ""),
         concurrency=_number(environment, "GATEHOUSE_ENVOY_CONCURRENCY", 0),
@@ -92,6 +89,26 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         tls_key=environment.get("GATEHOUSE_AGENT_TLS_KEY", ""),
         spool_bytes=_number(environment, "GATEHOUSE_AGENT_SPOOL_MB", 2048) * 1024 * 1024,
     )
+
+
+def _admin(environment: Mapping[str, str], state: Path) -> str:
+    """Where Envoy is ruled. Whoever reaches it rules the gateway, so other machines must not."""
+    name = "GATEHOUSE_ENVOY_ADMIN"
+    given = environment.get(name) or f"unix:{state / 'admin.sock'}"
+    if not given.startswith("unix:"):
+        host, port = _address(environment, name, "127.0.0.1:9901")
+        if not is_loopback(host):
+            raise SettingsError(
+                f"{name} lets anybody rule Envoy: leave it out, or use one like 127.0.0.1:9901."
+            )
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    path = given.removeprefix("unix:")
+    if not path.startswith("/") or len(path.encode()) > LONGEST_SOCKET_PATH:
+        raise SettingsError(
+            f"{name} is no path for a socket, or longer than {LONGEST_SOCKET_PATH} bytes. Set it to a shorter one, "
+            "like unix:/run/gatehouse/envoy.sock."
+        )
+    return given
 
 
 def is_loopback(host: str) -> bool:

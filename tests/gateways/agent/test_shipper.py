@@ -66,7 +66,7 @@ class Node:
             self.store,
             Segments(self.store.usage),
             portal,
-            Admin("127.0.0.1", 9),
+            Admin("127.0.0.1:9"),
             node="n1",
             spool_bytes=10_000_000,
         )
