@@ -65,7 +65,11 @@ class Link:
 
 RAIL: tuple[Entry, ...] = (
     Entry(_("Catalogue"), "catalogue", also=("/apis/",)),
-    Entry(_("My applications"), "applications", also=("/subscriptions/", "/requests/", "/credentials/")),
+    Entry(
+        _("My applications"),
+        "applications",
+        also=("/subscriptions/", "/requests/", "/credentials/", "/rotations/"),
+    ),
     Entry(_("Approvals"), "approvals", count=approvals_waiting),
     Entry(_("Publish"), "publish", also=("/upstreams/",)),
     Entry(_("Gateways"), "gateways", also=("/publications/", "/deployments/")),

@@ -321,6 +321,7 @@ SPECTACULAR_SETTINGS = {
         "AccessRequestStateEnum": "subscriptions.models.AccessRequest.State",
         "SubscriptionStateEnum": "subscriptions.models.Subscription.State",
         "CredentialStateEnum": "subscriptions.models.Credential.State",
+        "RotationStateEnum": "subscriptions.models.Rotation.State",
         "GatewayKindEnum": "gateways.models.Gateway.Kind",
         "NodeStateEnum": "gateways.models.GatewayNode.State",
         "PublicationStateEnum": "gateways.models.Publication.State",
@@ -385,6 +386,16 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     },
     "follow-people": {
         "task": "subscriptions.tasks.follow_people",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
+    "end-rotations": {
+        "task": "subscriptions.tasks.end_rotations",
+        "schedule": 5.0,
+        "options": {"expires": 5},
+    },
+    "warn-of-rotations": {
+        "task": "usage.tasks.warn_of_rotations",
         "schedule": 60.0,
         "options": {"expires": 60},
     },

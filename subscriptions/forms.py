@@ -9,10 +9,11 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext_lazy as _
 
 from apis.models import Environment, PlanRevision
-from subscriptions.models import Application, Subscription
+from subscriptions.models import MOST_OVERLAP, Application, Rotation, Subscription
 from teams.models import Actor, Team, Verb
 
 NEW = "new"
@@ -174,8 +175,86 @@ class KeyForm(forms.Form):
 
     @property
     def expires_at(self) -> datetime | None:
-        days = self.cleaned_data["lifetime"]
-        return timezone.now() + timedelta(days=int(days)) if days else None
+        return _in_days(self.cleaned_data["lifetime"])
+
+
+HOURS = (("1", _("1 hour")), ("24", _("24 hours")), ("168", _("7 days")))
+OTHER = "other"
+"""The choice of a number of hours of one's own."""
+
+
+class HoursForm(forms.Form):
+    """A length of time, from a few choices or in hours."""
+
+    use_required_attribute = False  # the hours are hidden while another choice is made
+
+    hours = forms.IntegerField(
+        label=_("Hours"),
+        min_value=1,
+        max_value=int(MOST_OVERLAP.total_seconds() // 3600),
+        help_text=_("Up to 720, which is 30 days."),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["hours"].required = not self.is_bound or self.data.get("overlap") == OTHER
+
+    @property
+    def length(self) -> timedelta:
+        chosen = self.cleaned_data["overlap"]
+        return timedelta(hours=self.cleaned_data["hours"] if chosen == OTHER else int(chosen))
+
+
+class RotateForm(HoursForm):
+    """Replace a key by a new one."""
+
+    field_order = ("overlap", "hours", "name", "lifetime")
+
+    overlap = forms.ChoiceField(
+        label=_("Overlap"),
+        choices=(*HOURS, (OTHER, _("Other…")), ("0", _("None: revoke the old key at once"))),
+        initial="24",
+        help_text=_("So long both keys work, and you move your programs to the new one."),
+    )
+    name = forms.CharField(
+        label=_("Name of the new key"),
+        max_length=80,
+        required=False,
+        help_text=_("Where the key lives, so that you know it again."),
+    )
+    lifetime = forms.ChoiceField(label=_("New key expires"), choices=KeyForm.LIFETIMES, required=False)
+
+    @property
+    def expires_at(self) -> datetime | None:
+        return _in_days(self.cleaned_data["lifetime"])
+
+
+class ExtendForm(HoursForm):
+    """Let both keys work longer. It remembers the end that was shown: sent twice it extends once."""
+
+    field_order = ("overlap", "hours")
+
+    overlap = forms.ChoiceField(label=_("Longer by"), choices=(*HOURS, (OTHER, _("Other…"))), initial="24")
+    shown = forms.CharField(widget=forms.HiddenInput, max_length=40)
+
+    @classmethod
+    def for_rotation(cls, rotation: Rotation) -> ExtendForm:
+        return cls(initial={"shown": rotation.ends_at.isoformat()}, auto_id=f"{rotation.public_id}_%s")
+
+    def clean_shown(self) -> datetime:
+        moment = parse_datetime(self.cleaned_data["shown"])
+        if moment is None or timezone.is_naive(moment):
+            raise ValidationError(_("Open this form anew."))
+        return moment
+
+    @property
+    def ends_at(self) -> datetime:
+        moment: datetime = self.cleaned_data["shown"]
+        return moment + self.length
+
+
+def _in_days(days: str) -> datetime | None:
+    return timezone.now() + timedelta(days=int(days)) if days else None
 
 
 def teams_of(actor: Actor) -> list[Team]:

@@ -14,7 +14,14 @@ from django.utils.translation import gettext_lazy as _lazy
 
 from apis.models import Api, ApiShare, ApiVersion, Environment, Plan, PlanRevision, Visibility
 from audit.models import AuditEvent
-from subscriptions.models import AccessRequest, Application, Credential, Subscription
+from subscriptions.models import (
+    AccessRequest,
+    Application,
+    Credential,
+    Rotation,
+    RotationQuerySet,
+    Subscription,
+)
 from teams.models import Actor, Team, TeamRole, User, Verb
 from teams.permissions import PLATFORM_TABLE, TEAM_TABLE
 from teams.queries import actor_of_user, people_of
@@ -271,6 +278,12 @@ def keys_of(subscription: Subscription, actor: Actor) -> list[tuple[Credential, 
     return [(key, revoked_by.get(key.public_id, "")) for key in keys]
 
 
+def rotations_of(subscription: Subscription) -> RotationQuerySet:
+    """Its rotations, newest first, with both keys."""
+    found = Rotation.objects.filter(old__subscription=subscription)
+    return found.select_related("old__subscription", "new__subscription")
+
+
 @dataclass(frozen=True, slots=True)
 class HistoryLine:
     """One thing that was done, in words."""
@@ -290,6 +303,10 @@ _DONE: dict[str, Any] = {
     "credential.issued": _lazy("Key %(target)s created"),
     "credential.revoked": _lazy("Key %(target)s revoked"),
     "credential.expired": _lazy("Key %(target)s expired"),
+    "rotation.started": _lazy("Rotation of %(target)s started"),
+    "rotation.extended": _lazy("Rotation of %(target)s extended"),
+    "rotation.finished": _lazy("Rotation of %(target)s finished"),
+    "rotation.aborted": _lazy("Rotation of %(target)s aborted"),
     "block.set": _lazy("Blocked: quota used up"),
     "block.lifted": _lazy("Block lifted"),
 }
@@ -301,6 +318,8 @@ def history_of(subscription: Subscription, *, most: int = 8) -> list[HistoryLine
     blocks = list(subscription.blocks.values_list("public_id", flat=True))
     about = Q(target_kind="subscription", target_id=subscription.public_id)
     about |= Q(target_kind="credential", target_id__in=keys) | Q(target_kind="block", target_id__in=blocks)
+    rotations = list(rotations_of(subscription).values_list("public_id", flat=True))
+    about |= Q(target_kind="rotation", target_id__in=rotations)
     events = AuditEvent.objects.filter(about, name__in=_DONE).order_by("-id")[:most]
     return [_line(event) for event in events]
 

@@ -27,6 +27,12 @@ def expire_credentials() -> None:
 
 
 @shared_task
+def end_rotations() -> None:
+    """Finish rotations whose overlap is over."""
+    actions.end_rotations(now=timezone.now())
+
+
+@shared_task
 def lift_blocks() -> None:
     """End blocks whose time is over."""
     actions.lift_blocks(now=timezone.now())

@@ -7,9 +7,10 @@ from subscriptions.rest.views import (
     AccessRequestViewSet,
     ApplicationViewSet,
     CredentialViewSet,
+    RotationViewSet,
     SubscriptionViewSet,
 )
-from subscriptions.views import applications, approvals, credentials, requests, subscriptions
+from subscriptions.views import applications, approvals, credentials, requests, rotations, subscriptions
 
 router = SimpleRouter(trailing_slash=False)
 router.register("applications", ApplicationViewSet, "rest-application")
@@ -37,6 +38,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("subscriptions/<slug:public_id>/close/", subscriptions.subscription_close, name="subscription-close"),
     path("subscriptions/<slug:public_id>/keys/new/", credentials.credential_issue, name="credential-issue"),
     path("credentials/<slug:public_id>/revoke/", credentials.credential_revoke, name="credential-revoke"),
+    path("credentials/<slug:public_id>/rotate/", rotations.rotation_start, name="rotation-start"),
+    path("rotations/<slug:public_id>/", rotations.rotation_detail, name="rotation-detail"),
+    path("rotations/<slug:public_id>/finish/", rotations.rotation_finish, name="rotation-finish"),
+    path("rotations/<slug:public_id>/extend/", rotations.rotation_extend, name="rotation-extend"),
+    path("rotations/<slug:public_id>/abort/", rotations.rotation_abort, name="rotation-abort"),
     path("api/v1/", include(router.urls)),
     # A key is listed under its subscription only, so no router makes a list of its own.
     path(
@@ -48,5 +54,24 @@ urlpatterns: list[URLPattern | URLResolver] = [
         "api/v1/credentials/<slug:public_id>/revoke",
         CredentialViewSet.as_view({"post": "revoke"}),
         name="rest-credential-revoke",
+    ),
+    path(
+        "api/v1/credentials/<slug:public_id>/rotate",
+        CredentialViewSet.as_view({"post": "rotate"}),
+        name="rest-credential-rotate",
+    ),
+    # Rotations, too, are listed under their subscription.
+    path(
+        "api/v1/rotations/<slug:public_id>",
+        RotationViewSet.as_view({"get": "retrieve"}),
+        name="rest-rotation-detail",
+    ),
+    *(
+        path(
+            f"api/v1/rotations/<slug:public_id>/{deed}",
+            RotationViewSet.as_view({"post": deed}),
+            name=f"rest-rotation-{deed}",
+        )
+        for deed in ("finish", "abort", "extend")
     ),
 ]  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from django.db import connection
@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from apis.models import Api
 from gateways.models import GatewayNode, Publication
-from subscriptions.models import Application, Subscription
+from subscriptions.models import Application, Credential, Subscription
 from teams.models import Actor, Verb
 from usage.latency import percentile
 from usage.models import FeedCheckpoint, FeedLoss
@@ -170,6 +170,11 @@ def subscriptions_of(actor: Actor) -> QuerySet[Subscription]:
     return mine | Subscription.objects.filter(api_version__api__in=apis_of(actor))
 
 
+def credentials_of(actor: Actor) -> QuerySet[Credential]:
+    """Keys whose usage `actor` may see, from either side."""
+    return Credential.objects.filter(subscription__in=subscriptions_of(actor))
+
+
 @dataclass(frozen=True, slots=True)
 class Completeness:
     """Up to when the figures are whole: every call that ended before `until` is counted, but for `losses`.
@@ -253,3 +258,19 @@ def calls_today(key_ids: Iterable[str], today: datetime) -> dict[str, int]:
             [today, list(key_ids)],
         )
         return dict(cursor.fetchall())
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUse:
+    """The use of one key: calls in the UTC day `day`, and when it was last seen, to the minute."""
+
+    day: date
+    calls_today: int
+    last_seen: datetime | None
+
+
+def use_of(key_id: str) -> KeyUse:
+    """The use of the key with this public part, from all gateways together."""
+    day = timezone.now().date()
+    calls = calls_today([key_id], datetime.combine(day, time(), UTC)).get(key_id, 0)
+    return KeyUse(day, calls, last_seen([key_id]).get(key_id))

@@ -11,6 +11,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("usage/applications/<slug:public_id>/", pages.usage_application, name="usage-application"),
     path("usage/subscriptions/<slug:public_id>/keys/", fragments.usage_keys, name="usage-keys"),
     path("usage/subscriptions/<slug:public_id>/quota/", fragments.usage_quota, name="usage-quota"),
+    path("usage/credentials/<slug:public_id>/", fragments.usage_key, name="usage-key"),
     re_path(
         r"^usage/spark/(?P<kind>api|application|subscription)/(?P<public_id>[a-z0-9_]+)/$",
         fragments.usage_spark,
@@ -18,6 +19,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path("agent/v1/usage", feed.feed, name="agent-usage"),
     path("agent/v1/usage/losses", feed.losses, name="agent-usage-losses"),
+    path(
+        "api/v1/credentials/<slug:public_id>/usage",
+        rest.CredentialUsageView.as_view({"get": "show"}),
+        name="rest-credential-usage",
+    ),
     path("api/v1/usage/summary", rest.UsageViewSet.as_view({"get": "summary"}), name="rest-usage-summary"),
     path(
         "api/v1/usage/timeseries",

@@ -107,8 +107,8 @@ class Stateful(models.Model):
         """Whether the move is legal from where this object is now."""
         return state in self.moves.get(self.state, frozenset())
 
-    def move_to(self, state: str) -> None:
-        """Set `state` (not saved). Raises TransitionNotAllowed when the move is not legal."""
+    def require_move_to(self, state: str) -> None:
+        """Raise TransitionNotAllowed when the move is not legal."""
         if not self.may_move_to(state):
             raise TransitionNotAllowed(
                 _(
@@ -116,4 +116,8 @@ class Stateful(models.Model):
                 )
                 % {"object": self, "now": self.state, "then": state}
             )
+
+    def move_to(self, state: str) -> None:
+        """Set `state` (not saved). Raises TransitionNotAllowed when the move is not legal."""
+        self.require_move_to(state)
         self.state = state

@@ -26,6 +26,8 @@ logger = structlog.get_logger(__name__)
 BATCH_BYTES = 1024 * 1024
 LEAST_BATCH_BYTES = 4096
 POLL_S = 0.25
+BUSY_POLL_S = 0.1
+"""While calls come, the log is read as often as the gateway writes it: a used-up quota blocks that much sooner."""
 LONGEST_WAIT_S = 30.0
 FLUSH_S = 0.5
 """A line is on disk this long after its call ended."""
@@ -61,14 +63,15 @@ class Shipper:
         """Ship what there is, again and again, until cancelled; after a failure wait longer and longer."""
         wait = POLL_S
         while True:
+            shipped = self.shipped_lines
             try:
                 await self.ship_all()
-                wait = POLL_S
+                wait = BUSY_POLL_S if self.shipped_lines > shipped else POLL_S
             except PortalError as error:
-                wait = min(wait * 2, LONGEST_WAIT_S)
+                wait = min(max(wait, POLL_S) * 2, LONGEST_WAIT_S)
                 logger.warning("usage waits", reason=str(error), again_in_s=round(wait, 1))
             except OSError as error:
-                wait = min(wait * 2, LONGEST_WAIT_S)
+                wait = min(max(wait, POLL_S) * 2, LONGEST_WAIT_S)
                 logger.error("usage cannot be read or noted", reason=str(error), again_in_s=round(wait, 1))
             await asyncio.sleep(wait * random.uniform(0.8, 1.2))  # noqa: S311 - jitter, not a secret
 

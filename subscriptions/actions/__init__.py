@@ -17,6 +17,14 @@ from subscriptions.actions.decisions import (
 from subscriptions.actions.locks import lock_subscription
 from subscriptions.actions.people import follow_people
 from subscriptions.actions.requests import request_access, request_access_for_new, request_plan_change
+from subscriptions.actions.rotations import (
+    abort_rotation,
+    end_rotations,
+    extend_rotation,
+    finish_rotation,
+    start_rotation,
+    warn_of_rotation,
+)
 from subscriptions.actions.subscriptions import (
     close_ended_subscriptions,
     close_subscription,
@@ -27,6 +35,7 @@ from subscriptions.actions.telling import tell_subscribers
 
 __all__ = [
     "MOST_KEYS",
+    "abort_rotation",
     "approve_request",
     "archive_application",
     "block_until",
@@ -34,7 +43,10 @@ __all__ = [
     "close_ended_subscriptions",
     "close_subscription",
     "create_application",
+    "end_rotations",
     "expire_credentials",
+    "extend_rotation",
+    "finish_rotation",
     "follow_people",
     "issue_credential",
     "lapse_requests",
@@ -47,7 +59,9 @@ __all__ = [
     "request_plan_change",
     "resume_subscription",
     "revoke_credential",
+    "start_rotation",
     "suspend_subscription",
     "tell_subscribers",
+    "warn_of_rotation",
     "withdraw_request",
 ]

@@ -12,16 +12,23 @@ from django.views.decorators.debug import sensitive_variables
 
 from audit.actions import record_event
 from audit.models import ActionRefused
+from subscriptions.actions.endings import (
+    end_rotations_of,
+    expire_key,
+    facts_of_key,
+    revoke_key,
+    settle_rotation_of,
+)
 from subscriptions.actions.locks import lock_credential, lock_subscription
 from subscriptions.keys import key_digest, make_key, seal_key, value_digest
 from subscriptions.models import Credential, Subscription
 from teams.models import SYSTEM, Actor, Verb
 
 MOST_KEYS = 5
-"""Usable keys of one subscription at once."""
+"""Active keys of one subscription at once. One that is rotating out is not counted, nor does a rotation add
+any: where all places are taken, each key can still be replaced."""
 
 
-@sensitive_variables("made")
 @transaction.atomic
 def issue_credential(
     subscription: Subscription,
@@ -35,10 +42,11 @@ def issue_credential(
 
     `after` is how many keys the subscription ever had when the caller decided: a form sent twice issues one
     key. For the application's team. Raises ActionRefused unless the subscription is active, has fewer than
-    MOST_KEYS usable keys and (with `after`) no newer key; ValidationError when `expires_at` is past.
+    MOST_KEYS active keys and (with `after`) no newer key; ValidationError when `expires_at` is past.
     """
     subscription = lock_subscription(subscription.pk)
     actor.require(Verb.CREDENTIAL_MANAGE, subscription.application.team)
+    require_active(subscription)
     _require_room(subscription)
     if after is not None and subscription.credentials.count() != after:
         raise ActionRefused(
@@ -47,6 +55,14 @@ def issue_credential(
             ),
             code="issued_meanwhile",
         )
+    return make_credential(subscription, actor=actor, name=name, expires_at=expires_at)
+
+
+@sensitive_variables("made")
+def make_credential(
+    subscription: Subscription, *, actor: Actor, name: str, expires_at: datetime | None
+) -> tuple[Credential, str]:
+    """A new key of a subscription, whose lock the caller holds. Raises ValidationError for a past `expires_at`."""
     if expires_at is not None and expires_at <= timezone.now():
         raise ValidationError({"expires_at": _("Choose a time in the future, or none.")})
     made = make_key(subscription.environment.environment_class)
@@ -63,7 +79,7 @@ def issue_credential(
     credential.value_digest = value_digest(made.value)
     credential.full_clean()
     credential.save()
-    record_event("credential.issued", credential, actor=actor, after=_facts(credential))
+    record_event("credential.issued", credential, actor=actor, after=facts_of_key(credential))
     return credential, made.value
 
 
@@ -71,22 +87,21 @@ def issue_credential(
 def revoke_credential(credential: Credential, *, actor: Actor, reason: str = "") -> Credential:
     """Take a key back for good. For the application's team. Raises TransitionNotAllowed when it ended already.
 
-    This is the decision; a gateway refuses the key once its proof says removed.
+    This is the decision; a gateway refuses the key once its proof says removed. A rotation ends with it: the
+    old key's is finished, the new key's aborted, and then the old one stays.
     """
     credential = lock_credential(credential.pk)
     actor.require(Verb.CREDENTIAL_MANAGE, credential.subscription.application.team)
-    _end(credential, Credential.State.REVOKED, reason)
-    record_event("credential.revoked", credential, actor=actor, after=_facts(credential), note=reason.strip())
+    revoke_key(credential, actor=actor, reason=reason)
+    settle_rotation_of(credential, actor=actor)
     return credential
 
 
 def revoke_keys_of(subscription: Subscription, *, actor: Actor, reason: str) -> None:
     """Revoke every usable key of a subscription that ends. The caller holds its lock and has checked the right."""
+    end_rotations_of(subscription, actor=actor)
     for key in subscription.credentials.usable().order_by("pk"):
-        credential = lock_credential(key.pk)
-        if credential.may_move_to(Credential.State.REVOKED):
-            _end(credential, Credential.State.REVOKED, reason)
-            record_event("credential.revoked", credential, actor=actor, after=_facts(credential), note=reason)
+        revoke_key(lock_credential(key.pk), actor=actor, reason=reason)
 
 
 def expire_credentials(*, now: datetime, most: int = 500) -> int:
@@ -101,40 +116,26 @@ def _expire(credential: Credential, now: datetime) -> bool:
     due = credential.expires_at is not None and credential.expires_at <= now
     if not due or not credential.may_move_to(Credential.State.EXPIRED):
         return False
-    _end(credential, Credential.State.EXPIRED, "")
-    record_event("credential.expired", credential, actor=SYSTEM, after=_facts(credential))
+    expire_key(credential)
+    settle_rotation_of(credential, actor=SYSTEM)
     return True
 
 
-def _end(credential: Credential, state: Credential.State, reason: str) -> None:
-    credential.move_to(state)
-    credential.ended_at, credential.end_reason = timezone.now(), reason.strip()[:400]
-    credential.full_clean()
-    credential.save()
-
-
-def _require_room(subscription: Subscription) -> None:
-    """Raise ActionRefused unless another key may be issued."""
+def require_active(subscription: Subscription) -> None:
+    """Raise ActionRefused unless keys may be issued."""
     if subscription.state != Subscription.State.ACTIVE:
         raise ActionRefused(
             _("The subscription is %(state)s: no key is issued until it is active.")
             % {"state": subscription.get_state_display().lower()},
             code="subscription_not_active",
         )
-    if subscription.credentials.usable().count() >= MOST_KEYS:
+
+
+def _require_room(subscription: Subscription) -> None:
+    """Raise ActionRefused unless there is room for another key."""
+    if subscription.credentials.active().count() >= MOST_KEYS:
         raise ActionRefused(
             _("This subscription has %(most)s keys in use, the most at once. Revoke one first.")
             % {"most": MOST_KEYS},
             code="too_many_keys",
         )
-
-
-def _facts(credential: Credential) -> dict[str, str | None]:
-    """What may be kept about a key in the audit trail."""
-    expires = credential.expires_at.isoformat() if credential.expires_at else None
-    return {
-        "key_id": credential.key_id,
-        "name": credential.name,
-        "expires_at": expires,
-        "subscription": credential.subscription.public_id,
-    }

@@ -1,9 +1,9 @@
 """Row locks, always taken in one order so that no two actions wait for each other:
-application, then request, then subscription, then its keys and blocks."""
+application, then request, then subscription, then its rotations, keys and blocks."""
 
 from __future__ import annotations
 
-from subscriptions.models import AccessRequest, Application, Credential, Subscription
+from subscriptions.models import AccessRequest, Application, Credential, Rotation, Subscription
 
 
 def lock_application(application_id: int) -> Application:
@@ -43,9 +43,23 @@ def lock_subscription(subscription_id: int) -> Subscription:
 
 
 def lock_credential(credential_id: int) -> Credential:
-    """The key as it is now, locked."""
+    """The key as it is now, locked together with its subscription: a rotation may move two of its keys."""
+    lock_subscription(Credential.objects.values_list("subscription_id", flat=True).get(pk=credential_id))
     return (
         Credential.objects.select_for_update(of=("self",), no_key=True)
-        .select_related("subscription__application__team", "subscription__api_version__api__team")
+        .select_related(
+            "subscription__application__team",
+            "subscription__api_version__api__team",
+            "subscription__environment",
+            "subscription__plan_revision__plan",
+        )
         .get(pk=credential_id)
     )
+
+
+def lock_rotation(rotation_id: int) -> Rotation:
+    """The rotation as it is now, locked together with its subscription and both keys."""
+    lock_subscription(Rotation.objects.values_list("old__subscription_id", flat=True).get(pk=rotation_id))
+    rotation = Rotation.objects.select_for_update(of=("self",), no_key=True).get(pk=rotation_id)
+    rotation.old, rotation.new = lock_credential(rotation.old_id), lock_credential(rotation.new_id)
+    return rotation

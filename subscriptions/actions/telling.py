@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from apis.models import ApiVersion, Environment
-from subscriptions.models import AccessRequest, Subscription
+from subscriptions.models import AccessRequest, Rotation, Subscription
 from subscriptions.queries import consumers_of, deciders_of, owners_of, requester_of, subscribers_of
 from teams.actions import notify
-from teams.models import Actor, User
+from teams.models import SYSTEM, Actor, User
 
 TITLE_LENGTH = 200
 
@@ -71,6 +73,54 @@ def tell_consumers(subscription: Subscription, name: str, title: str, *, actor: 
     """Tell the application's team what happened to a subscription, with the reason on it."""
     people = _others(consumers_of(subscription.application), actor)
     _tell(people, name, title, subscription.state_reason, subscription_path(subscription))
+
+
+def tell_rotation_started(rotation: Rotation, *, actor: Actor) -> None:
+    """Tell the application's team that a key is being replaced, and until when both work."""
+    title = _("Key rotation started: %(old)s is replaced by %(new)s") % _keys(rotation)
+    if rotation.ends_at <= timezone.now():
+        body = _("The old key is revoked at once: put the new one where %(subscription)s needs it.")
+    else:
+        body = _("Both keys of %(subscription)s work until %(end)s UTC. Then the old one is revoked.")
+    _tell_of_rotation(rotation, "rotation.started", title, body, actor=actor)
+
+
+def tell_rotation_near_end(rotation: Rotation, used_at: datetime) -> None:
+    """Warn the team: the old key ends soon and is still used."""
+    title = _("%(old)s is revoked soon and is still used") % _keys(rotation)
+    body = _(
+        "It was last used at %(used)s UTC, and is revoked at %(end)s UTC. Move its programs to %(new)s, or"
+        " extend the overlap."
+    )
+    _tell_of_rotation(rotation, "rotation.near_end", title, body, actor=SYSTEM, used=_minute(used_at))
+
+
+def tell_rotation_ended(rotation: Rotation, *, actor: Actor) -> None:
+    """Tell the team which of the two keys stays."""
+    if rotation.state == Rotation.State.FINISHED:
+        title = _("Key rotation finished: %(old)s has ended") % _keys(rotation)
+        body = _("Gateways refuse %(old)s as soon as each has taken it. %(new)s stays.")
+    else:
+        title = _("Key rotation aborted: %(old)s stays") % _keys(rotation)
+        body = _("Gateways refuse %(new)s as soon as each has taken it. %(old)s works as before.")
+    _tell_of_rotation(rotation, f"rotation.{rotation.state}", title, body, actor=actor)
+
+
+def _tell_of_rotation(
+    rotation: Rotation, name: str, title: str, body: str, *, actor: Actor, **words: str
+) -> None:
+    subscription = rotation.subscription
+    known = {**_keys(rotation), "subscription": subscription, "end": _minute(rotation.ends_at), **words}
+    people = _others(consumers_of(subscription.application), actor)
+    _tell(people, name, title, body % known, subscription_path(subscription))
+
+
+def _keys(rotation: Rotation) -> dict[str, Any]:
+    return {"old": rotation.old, "new": rotation.new}
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}"
 
 
 def approval_path(request: AccessRequest) -> str:

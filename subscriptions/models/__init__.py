@@ -3,9 +3,11 @@
 from subscriptions.models.application import Application, ApplicationQuerySet
 from subscriptions.models.credential import Credential, CredentialQuerySet
 from subscriptions.models.request import AccessRequest, AccessRequestQuerySet, DecisionStep
+from subscriptions.models.rotation import MOST_OVERLAP, Rotation, RotationQuerySet
 from subscriptions.models.subscription import Block, Subscription, SubscriptionQuerySet
 
 __all__ = [
+    "MOST_OVERLAP",
     "AccessRequest",
     "AccessRequestQuerySet",
     "Application",
@@ -14,6 +16,8 @@ __all__ = [
     "Credential",
     "CredentialQuerySet",
     "DecisionStep",
+    "Rotation",
+    "RotationQuerySet",
     "Subscription",
     "SubscriptionQuerySet",
 ]

@@ -27,6 +27,10 @@ class CredentialQuerySet(RecordQuerySet["Credential"]):
         """Keys that gateways should accept."""
         return self.filter(state__in=(Credential.State.ACTIVE, Credential.State.ROTATING))
 
+    def active(self) -> CredentialQuerySet:
+        """Usable and not on their way out."""
+        return self.filter(state=Credential.State.ACTIVE)
+
 
 class Credential(Stateful, Record):
     """A key. Several at once share the subscription's limits.
@@ -36,6 +40,7 @@ class Credential(Stateful, Record):
     """
 
     public_id_prefix = "cred"
+    locked_after = ("subscription",)
 
     class State(TonedChoices):
         ACTIVE = "active", "live", _("Active")

@@ -6,7 +6,15 @@ from typing import Any
 
 from rest_framework import serializers
 
-from subscriptions.models import AccessRequest, Application, Block, Credential, Subscription
+from subscriptions.models import (
+    MOST_OVERLAP,
+    AccessRequest,
+    Application,
+    Block,
+    Credential,
+    Rotation,
+    Subscription,
+)
 
 
 class ApplicationOut(serializers.ModelSerializer[Application]):
@@ -203,4 +211,66 @@ class CredentialIssuedOut(CredentialOut):
         read_only_fields = fields
 
     def get_key(self, target: Credential) -> str:
+        return str(self.context["key"])
+
+
+class RotationOut(serializers.ModelSerializer[Rotation]):
+    """A rotation with both keys. `ending` is empty while it runs; both keys work until `ends_at`."""
+
+    id = serializers.CharField(source="public_id", read_only=True)
+    subscription = serializers.CharField(source="subscription.public_id", read_only=True)
+    old = CredentialOut(read_only=True)
+    new = CredentialOut(read_only=True)
+
+    class Meta:
+        model = Rotation
+        fields: tuple[str, ...] = (
+            "id",
+            "subscription",
+            "state",
+            "old",
+            "new",
+            "started_by",
+            "created_at",
+            "ends_at",
+            "ending",
+            "ended_by",
+            "ended_at",
+        )
+        read_only_fields: tuple[str, ...] = fields
+
+
+class RotationIn(serializers.Serializer[Any]):
+    overlap_s = serializers.IntegerField(
+        min_value=0,
+        max_value=int(MOST_OVERLAP.total_seconds()),
+        required=False,
+        default=86_400,
+        help_text="Seconds for which both keys work; 0 revokes the old key at once.",
+    )
+    name = serializers.CharField(
+        max_length=80,
+        required=False,
+        allow_blank=True,
+        help_text="Of the new key; the old one's when left out.",
+    )
+    expires_at = serializers.DateTimeField(
+        required=False, default=None, allow_null=True, help_text="Of the new key."
+    )
+
+
+class ExtendIn(serializers.Serializer[Any]):
+    ends_at = serializers.DateTimeField(help_text="The new end; sent again it changes nothing.")
+
+
+class RotationStartedOut(RotationOut):
+    """A rotation just started: the one answer that carries the new key."""
+
+    key = serializers.SerializerMethodField(help_text="The new key itself. Shown in this answer only.")
+
+    class Meta(RotationOut.Meta):
+        fields = (*RotationOut.Meta.fields, "key")
+        read_only_fields = fields
+
+    def get_key(self, target: Rotation) -> str:
         return str(self.context["key"])

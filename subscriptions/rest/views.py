@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, cast
 
 from django.db.models import QuerySet
@@ -15,8 +16,8 @@ from rest_framework.serializers import BaseSerializer
 
 from apis.models import ApiVersion, Environment, Plan
 from subscriptions import actions
-from subscriptions.models import AccessRequest, Application, Credential, Subscription
-from subscriptions.queries import with_context
+from subscriptions.models import AccessRequest, Application, Credential, Rotation, Subscription
+from subscriptions.queries import rotations_of, with_context
 from subscriptions.rest import serializers as shapes
 from subscriptions.rest.filters import AccessRequestFilter, ApplicationFilter, SubscriptionFilter
 from teams.access import SIGNED_IN, ResourceViewSet
@@ -143,6 +144,7 @@ class SubscriptionViewSet(ResourceViewSet[Subscription]):
         "close": SIGNED_IN,
         "plan_change": Verb.APPLICATION_EDIT,
         "credentials": SIGNED_IN,
+        "rotations": SIGNED_IN,
         "issue": Verb.CREDENTIAL_MANAGE,
     }
 
@@ -203,12 +205,24 @@ class SubscriptionViewSet(ResourceViewSet[Subscription]):
         headers = {"ETag": etag(credential), "Cache-Control": "no-store"}
         return Response(shown.data, status=201, headers=headers)
 
+    @extend_schema(responses=shapes.RotationOut(many=True), filters=False)
+    @action(detail=True, methods=["get"], filterset_class=None)
+    def rotations(self, request: Request, public_id: str) -> Response:
+        """The rotations of its keys."""
+        found = rotations_of(self.get_object())
+        page: Any = self.paginate_queryset(cast("Any", found.order_by("-id")))
+        return self.get_paginated_response(shapes.RotationOut(page, many=True).data)
+
 
 class CredentialViewSet(ResourceViewSet[Credential]):
     model = Credential
     queryset = Credential.objects.none()
     serializer_class = shapes.CredentialOut
-    rules = {"retrieve": SIGNED_IN, "revoke": Verb.CREDENTIAL_MANAGE}
+    rules = {
+        "retrieve": SIGNED_IN,
+        "revoke": Verb.CREDENTIAL_MANAGE,
+        "rotate": Verb.CREDENTIAL_MANAGE,
+    }
 
     def get_queryset(self) -> QuerySet[Credential]:
         return super().get_queryset().select_related("subscription")
@@ -219,3 +233,49 @@ class CredentialViewSet(ResourceViewSet[Credential]):
         """Take it back for good. Gateways refuse it once their proof says removed."""
         target, values = self.get_object(), read(request, shapes.OptionalReasonIn)
         return self.answer(actions.revoke_credential(target, actor=self.actor, **values))
+
+    @extend_schema(request=shapes.RotationIn, responses={201: shapes.RotationStartedOut})
+    @action(detail=True, methods=["post"])
+    @sensitive_variables()
+    def rotate(self, request: Request, public_id: str) -> Response:
+        """Replace it by a new key. The value is in this answer and never again; both work for the overlap."""
+        target, values = self.get_object(), read(request, shapes.RotationIn)
+        overlap = timedelta(seconds=values.pop("overlap_s"))
+        rotation, key = actions.start_rotation(target, actor=self.actor, overlap=overlap, **values)
+        shown = shapes.RotationStartedOut(rotation, context={"key": key})
+        headers = {"ETag": etag(rotation), "Cache-Control": "no-store"}
+        return Response(shown.data, status=201, headers=headers)
+
+
+class RotationViewSet(ResourceViewSet[Rotation]):
+    model = Rotation
+    queryset = Rotation.objects.none()
+    serializer_class = shapes.RotationOut
+    rules = {
+        "retrieve": SIGNED_IN,
+        "finish": Verb.CREDENTIAL_MANAGE,
+        "abort": Verb.CREDENTIAL_MANAGE,
+        "extend": Verb.CREDENTIAL_MANAGE,
+    }
+
+    def get_queryset(self) -> QuerySet[Rotation]:
+        return super().get_queryset().select_related("old__subscription", "new__subscription")
+
+    @extend_schema(request=None, responses=shapes.RotationOut)
+    @action(detail=True, methods=["post"])
+    def finish(self, request: Request, public_id: str) -> Response:
+        """Revoke the old key now. Gateways refuse it once their proof says removed."""
+        return self.answer(actions.finish_rotation(self.get_object(), actor=self.actor))
+
+    @extend_schema(request=None, responses=shapes.RotationOut)
+    @action(detail=True, methods=["post"])
+    def abort(self, request: Request, public_id: str) -> Response:
+        """Revoke the new key and keep the old one."""
+        return self.answer(actions.abort_rotation(self.get_object(), actor=self.actor))
+
+    @extend_schema(request=shapes.ExtendIn, responses=shapes.RotationOut)
+    @action(detail=True, methods=["post"])
+    def extend(self, request: Request, public_id: str) -> Response:
+        """Let both keys work longer, at most 30 days in all."""
+        target, values = self.get_object(), read(request, shapes.ExtendIn)
+        return self.answer(actions.extend_rotation(target, actor=self.actor, **values))

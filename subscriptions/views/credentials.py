@@ -21,7 +21,7 @@ from django.views.decorators.debug import sensitive_variables
 from audit.models import ActionRefused
 from subscriptions.actions import MOST_KEYS, issue_credential, revoke_credential
 from subscriptions.forms import KeyForm, RevokeForm, take_errors
-from subscriptions.models import Credential, Subscription
+from subscriptions.models import Credential, Rotation, Subscription
 from subscriptions.views.subscriptions import visible_subscription
 from teams.access import HtmxHttpRequest, page
 from teams.models import Verb
@@ -72,24 +72,28 @@ def credential_issue(request: HtmxHttpRequest, public_id: str) -> HttpResponse:
         except ValidationError as error:
             take_errors(form, error)
         except ActionRefused as refused:
-            return _refused(request, subscription, refused)
+            return back_with(request, subscription, refused)
         else:
-            return _shown_once(request, credential, value)
+            return shown_once(request, credential, value)
     context = {"subscription": subscription, "form": form, "most_keys": MOST_KEYS}
     return render(
         request, "subscriptions/credential_form.html", context, status=422 if form.is_bound else 200
     )
 
 
-def _refused(request: HtmxHttpRequest, subscription: Subscription, refused: ActionRefused) -> HttpResponse:
+def back_with(request: HtmxHttpRequest, subscription: Subscription, refused: ActionRefused) -> HttpResponse:
     """Back to the keys, with the reason; a form sent twice ends here."""
     messages.warning(request, refused.message)
     return redirect("subscription-detail", subscription.public_id)
 
 
 @sensitive_variables("value", "context")
-def _shown_once(request: HtmxHttpRequest, credential: Credential, value: str) -> HttpResponse:
+def shown_once(
+    request: HtmxHttpRequest, credential: Credential, value: str, rotation: Rotation | None = None
+) -> HttpResponse:
+    """The one answer with the value of a key; `rotation` made it, if any."""
     context: dict[str, Any] = {
+        "rotation": rotation,
         "credential": credential,
         "subscription": credential.subscription,
         "value": value,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 from django.contrib import messages
@@ -20,9 +21,16 @@ from subscriptions.actions import (
     resume_subscription,
     suspend_subscription,
 )
-from subscriptions.forms import KeyForm, PlanChangeForm, ReasonForm, take_errors
-from subscriptions.models import AccessRequest, Subscription
-from subscriptions.queries import history_of, keys_of, offers_of, pending_change, who_decides
+from subscriptions.forms import ExtendForm, KeyForm, PlanChangeForm, ReasonForm, take_errors
+from subscriptions.models import AccessRequest, Credential, Subscription
+from subscriptions.queries import (
+    history_of,
+    keys_of,
+    offers_of,
+    pending_change,
+    rotations_of,
+    who_decides,
+)
 from subscriptions.views.listing import paged
 from teams.access import SIGNED_IN, HtmxHttpRequest, page
 from teams.models import Actor, Verb
@@ -33,14 +41,19 @@ def subscription_detail(request: HtmxHttpRequest, public_id: str) -> HttpRespons
     """What was granted, whether gateways hold it, and its keys."""
     subscription = visible_subscription(request, public_id)
     keys = keys_of(subscription, request.actor)
-    usable = sum(key.is_usable for key, _ended_by in keys)
+    states = Counter(key.state for key, _ended_by in keys)
+    active = states[Credential.State.ACTIVE]
+    running = list(rotations_of(subscription).running())
     rights = rights_on(subscription, request.actor)
     context = {
         "subscription": subscription,
         "keys": keys,
-        "usable": usable,
+        "active": active,
+        "rotating": states[Credential.State.ROTATING],
+        "rotations": [(rotation, ExtendForm.for_rotation(rotation)) for rotation in running],
+        "fresh": {rotation.new_id for rotation in running},
         "most_keys": MOST_KEYS,
-        "has_room": usable < MOST_KEYS and subscription.state == Subscription.State.ACTIVE,
+        "has_room": active < MOST_KEYS and subscription.state == Subscription.State.ACTIVE,
         "blocks": subscription.blocks.filter(lifted_at=None),
         "change": pending_change(subscription),
         "history": history_of(subscription),

@@ -16,7 +16,7 @@ import pytest
 
 from embedded.layout import ROOT, Layout
 
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 
 
 def until(holds: Callable[[], object], what: str) -> None:

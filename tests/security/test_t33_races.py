@@ -14,18 +14,23 @@ from django.utils import timezone
 from audit.models import ActionRefused, AuditEvent
 from subscriptions.actions import (
     MOST_KEYS,
+    abort_rotation,
     approve_request,
     block_until,
     close_subscription,
+    end_rotations,
+    extend_rotation,
+    finish_rotation,
     issue_credential,
     reject_request,
     request_access,
     resume_subscription,
     revoke_credential,
+    start_rotation,
     suspend_subscription,
     withdraw_request,
 )
-from subscriptions.models import AccessRequest, Block, Credential, Subscription
+from subscriptions.models import AccessRequest, Block, Credential, Rotation, Subscription
 from teams.models import Team, TeamRole, User
 from teams.queries import actor_of_user
 from tests import factories
@@ -153,6 +158,98 @@ def test_t33_no_key_outlives_a_subscription_that_closes(people, offer):
         )
         subscription.refresh_from_db()
         assert subscription.state == Subscription.State.CLOSED
+        assert not Credential.objects.usable().filter(subscription=subscription).exists()
+
+
+def rotate_at_once(people, offer, *, trials: int) -> None:
+    """`trials` keys; 8 clients start a rotation of each at once, then 8 end it in different ways at once."""
+    _alice, dana, _erin, logistics = people
+    actor = actor_of_user(dana)
+    for _trial in range(trials):
+        subscription = factories.make_subscription(factories.make_application(logistics), offer)
+        old, _value = factories.make_credential(subscription)
+        start = partial(start_rotation, old, actor=actor, overlap=timedelta(hours=1))
+        [started] = won(at_once(*[start] * 8))
+        rotation = started[0]
+        assert Rotation.objects.filter(old=old).count() == 1
+        assert subscription.credentials.count() == 2, "those who lost made no key"
+        moves = [
+            partial(finish_rotation, rotation, actor=actor),
+            partial(abort_rotation, rotation, actor=actor),
+            partial(end_rotations, now=rotation.ends_at),
+            partial(revoke_credential, rotation.new, actor=actor),
+        ]
+        assert won(at_once(*moves * 2))
+        assert_ended_once(rotation)
+
+
+def assert_ended_once(rotation: Rotation) -> None:
+    """One ending in the trail, and exactly the key that it leaves is usable."""
+    rotation.refresh_from_db()
+    names = ("rotation.finished", "rotation.aborted")
+    ends = AuditEvent.objects.filter(target_id=rotation.public_id, name__in=names)
+    assert [end.name for end in ends] == [f"rotation.{rotation.state}"]
+    usable = set(rotation.old.subscription.credentials.usable().values_list("pk", flat=True))
+    revoked_after = Credential.objects.get(pk=rotation.new_id).state == Credential.State.REVOKED
+    if rotation.state == Rotation.State.ABORTED:
+        assert usable == {rotation.old_id}
+    else:
+        assert usable == (set() if revoked_after else {rotation.new_id}), "the new key may be revoked later"
+    keys = AuditEvent.objects.filter(name="credential.revoked", target_id__in=_public_ids(rotation))
+    assert keys.count() == 2 - len(usable)
+
+
+def _public_ids(rotation: Rotation) -> list[str]:
+    return [rotation.old.public_id, rotation.new.public_id]
+
+
+def test_t33_a_rotation_starts_once_and_ends_once(people, offer):
+    rotate_at_once(people, offer, trials=TRIALS // 2)
+
+
+@pytest.mark.long
+def test_t33_a_rotation_starts_once_and_ends_once_in_full(people, offer):
+    rotate_at_once(people, offer, trials=1_000)
+
+
+@pytest.mark.parametrize("other", [finish_rotation, abort_rotation])
+def test_t33_of_an_extension_and_an_end_both_are_told_the_truth(people, offer, other):
+    _alice, dana, _erin, logistics = people
+    actor = actor_of_user(dana)
+    for _trial in range(TRIALS // 4):
+        subscription = factories.make_subscription(factories.make_application(logistics), offer)
+        old, _value = factories.make_credential(subscription)
+        rotation, _value = start_rotation(old, actor=actor, overlap=timedelta(hours=1))
+        later = rotation.ends_at + timedelta(hours=1)
+        ends = at_once(
+            partial(extend_rotation, rotation, actor=actor, ends_at=later),
+            partial(other, rotation, actor=actor),
+            partial(extend_rotation, rotation, actor=actor, ends_at=later),
+        )
+        assert not isinstance(ends[1], Exception)
+        won(ends)
+        extended = AuditEvent.objects.filter(target_id=rotation.public_id, name="rotation.extended")
+        assert extended.count() == any(not isinstance(end, Exception) for end in (ends[0], ends[2]))
+        assert_ended_once(rotation)
+
+
+def test_t33_closing_ends_a_rotation_with_both_keys(people, offer):
+    alice, dana, _erin, logistics = people
+    owner, consumer = actor_of_user(alice), actor_of_user(dana)
+    for _trial in range(TRIALS // 4):
+        subscription = factories.make_subscription(factories.make_application(logistics), offer)
+        old, _value = factories.make_credential(subscription)
+        rotation, _value = start_rotation(old, actor=consumer, overlap=timedelta(hours=1))
+        won(
+            at_once(
+                partial(close_subscription, subscription, actor=owner, reason="Over."),
+                partial(finish_rotation, rotation, actor=consumer),
+                partial(abort_rotation, rotation, actor=consumer),
+                partial(end_rotations, now=rotation.ends_at),
+            )
+        )
+        rotation.refresh_from_db()
+        assert not rotation.is_running
         assert not Credential.objects.usable().filter(subscription=subscription).exists()
 
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from apis.models import Visibility
 from audit.actions import record_event
 from gateways.models import Deployment, GatewayNode
-from subscriptions.models import Block
+from subscriptions.models import Block, Rotation
 from teams.actions import create_approver_group, invite_member, notify
 from teams.models import Membership, Team, TeamRole, User
 from teams.queries import actor_of_user
@@ -75,6 +75,12 @@ def _ids(
     application = factories.make_application(team, "Kestrel robot")
     subscription = factories.make_subscription(application, offer)
     credential, _value = factories.make_credential(subscription, name="Kestrel key")
+    rotation = Rotation.objects.create(
+        old=factories.make_credential(subscription, name="Kestrel old key", state="rotating")[0],
+        new=factories.make_credential(subscription, name="Kestrel new key")[0],
+        started_by="Kestrel Kim",
+        ends_at=timezone.now() + timedelta(hours=1),
+    )
     Block.objects.create(
         subscription=subscription, reason="quota_day", until=timezone.now() + timedelta(hours=1)
     )
@@ -110,6 +116,8 @@ def _ids(
         "approvals/#public_id": request.public_id,
         "subscriptions/#public_id": subscription.public_id,
         "credentials/#public_id": credential.public_id,
+        "rotations/#public_id": rotation.public_id,
+        "usage/credentials/#public_id": credential.public_id,
         "gateways/#slug": gateway.slug,
         "deployments/#public_id": deployment.public_id,
         "publications/#public_id": publication.public_id,
@@ -132,6 +140,7 @@ def _ids(
         "api/v1/access-requests/#public_id": request.public_id,
         "api/v1/subscriptions/#public_id": subscription.public_id,
         "api/v1/credentials/#public_id": credential.public_id,
+        "api/v1/rotations/#public_id": rotation.public_id,
         "api/v1/gateways/#slug": gateway.slug,
         "api/v1/deployments/#public_id": deployment.public_id,
         "api/v1/publications/#public_id": publication.public_id,

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 from allauth.mfa.models import Authenticator
 from django.urls import reverse
 
 from audit.models import AuditEvent
-from subscriptions.actions import issue_credential, request_plan_change, suspend_subscription
+from subscriptions.actions import (
+    finish_rotation,
+    issue_credential,
+    request_plan_change,
+    start_rotation,
+    suspend_subscription,
+)
 from subscriptions.models import AccessRequest, Application, Credential, Subscription
 from teams.models import TeamRole
 from tests import factories
@@ -27,7 +34,13 @@ def credential(subscription):
     return factories.make_credential(subscription)[0]
 
 
-def paths(world, waiting, subscription, credential):
+@pytest.fixture
+def rotation(subscription, dana, acting):
+    old = factories.make_credential(subscription, name="server")[0]
+    return start_rotation(old, actor=acting(dana), overlap=timedelta(days=1))[0]
+
+
+def paths(world, waiting, subscription, credential, rotation):
     """Every page with a GET, by name."""
     return {
         "applications": reverse("applications"),
@@ -47,6 +60,10 @@ def paths(world, waiting, subscription, credential):
         "subscription-close": reverse("subscription-close", args=[subscription.public_id]),
         "credential-issue": reverse("credential-issue", args=[subscription.public_id]),
         "credential-revoke": reverse("credential-revoke", args=[credential.public_id]),
+        "rotation-start": reverse("rotation-start", args=[credential.public_id]),
+        "rotation-finish": reverse("rotation-finish", args=[rotation.public_id]),
+        "rotation-extend": reverse("rotation-extend", args=[rotation.public_id]),
+        "rotation-abort": reverse("rotation-abort", args=[rotation.public_id]),
     }
 
 
@@ -61,6 +78,10 @@ CONSUMER = {
     "subscription-close",
     "credential-issue",
     "credential-revoke",
+    "rotation-start",
+    "rotation-finish",
+    "rotation-extend",
+    "rotation-abort",
 }
 API_SIDE = {
     "approval-detail",
@@ -85,12 +106,12 @@ def elsewhere(world, subscription):
 
 @pytest.mark.parametrize("who", ["alice", "bob", "charlie", "dana"])
 def test_every_page_opens_for_those_it_is_for_and_exists_for_nobody_else(
-    request, world, dana, subscription, credential, elsewhere, client_of, who
+    request, world, dana, subscription, credential, rotation, elsewhere, client_of, who
 ):
     client = client_of(request.getfixturevalue(who))
     found = {
         name: client.get(path).status_code
-        for name, path in paths(world, elsewhere(dana), subscription, credential).items()
+        for name, path in paths(world, elsewhere(dana), subscription, credential, rotation).items()
     }
     opened = {name for name, status in found.items() if status == 200}
     assert opened == SEES[who]
@@ -98,9 +119,9 @@ def test_every_page_opens_for_those_it_is_for_and_exists_for_nobody_else(
 
 
 def test_a_stranger_reads_404_and_the_signed_out_are_led_to_sign_in(
-    world, dana, charlie, subscription, credential, elsewhere, client_of
+    world, dana, charlie, subscription, credential, rotation, elsewhere, client_of
 ):
-    for name, path in paths(world, elsewhere(dana), subscription, credential).items():
+    for name, path in paths(world, elsewhere(dana), subscription, credential, rotation).items():
         assert client_of(None).get(path).status_code == 302, name
         if name not in OWN_LISTS:
             assert client_of(charlie).get(path).status_code == 404, name
@@ -356,3 +377,114 @@ def test_subscribers_are_listed_for_the_apis_team_and_the_auditor(
     for person in (alice, frank):
         assert "Route planner" in client_of(person).get(path).content.decode()
     assert "Suspend…" not in client_of(frank).get(path).content.decode()
+
+
+def test_t06_rotating_shows_the_new_key_once(subscription, credential, dana, client_of):
+    client, path = client_of(dana), reverse("rotation-start", args=[credential.public_id])
+    assert "Rotate" in client.get(path).content.decode()
+    answer = client.post(path, {"overlap": "24", "name": "server"})
+    page = answer.content.decode()
+    value = re.search(r"ghp[0-9A-Za-z]{65}", page)
+    assert value is not None
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert "goes on working until" in page
+    assert client.post(path, {"overlap": "24"}).status_code == 302, "sent twice it makes no second key"
+    assert Credential.objects.count() == 2
+    detail = client.get(reverse("subscription-detail", args=[subscription.public_id])).content.decode()
+    assert value[0][19:] not in detail
+    for words in ("rotating out", "both work until", "Finish now", "Extend", "Abort", "1 rotating out"):
+        assert words in detail, words
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"overlap": "other"}, "This field is required"),
+        ({"overlap": "other", "hours": "721"}, "less than or equal to 720"),
+        ({"overlap": "other", "hours": "0"}, "greater than or equal to 1"),
+        ({"overlap": "5"}, "valid choice"),
+        ({"overlap": "other", "hours": "720", "lifetime": "30"}, "outlive the overlap"),
+    ],
+)
+def test_a_wrong_rotation_is_answered_with_the_form(credential, dana, client_of, values, words):
+    answer = client_of(dana).post(reverse("rotation-start", args=[credential.public_id]), values)
+    assert answer.status_code == 422
+    assert words in answer.content.decode()
+    credential.refresh_from_db()
+    assert credential.state == Credential.State.ACTIVE
+
+
+def test_finishing_says_what_it_does_and_does_it_once(subscription, rotation, dana, client_of):
+    client, path = client_of(dana), reverse("rotation-finish", args=[rotation.public_id])
+    page = client.get(path).content.decode()
+    assert "is revoked now and cannot come back" in page
+    assert reverse("usage-key", args=[rotation.old.public_id]) in page, "the use of the key that ends"
+    for _time in range(2):
+        answer = client.post(path)
+        assert answer.headers["Location"] == reverse("subscription-detail", args=[subscription.public_id])
+    rotation.refresh_from_db()
+    assert rotation.state == "finished"
+    assert AuditEvent.objects.filter(name="rotation.finished").count() == 1
+    detail = client.get(answer.headers["Location"]).content.decode()
+    assert "refuses the old key once it says removed" in detail
+    assert "Finish now" not in detail
+    assert "has ended already" in client.get(path).content.decode()
+
+
+def test_aborting_keeps_the_old_key(rotation, dana, client_of):
+    client, path = client_of(dana), reverse("rotation-abort", args=[rotation.public_id])
+    assert "works on as before" in client.get(path).content.decode()
+    client.post(path)
+    rotation.old.refresh_from_db()
+    assert rotation.old.state == Credential.State.ACTIVE
+    assert client.post(reverse("rotation-finish", args=[rotation.public_id])).status_code == 409
+
+
+def test_extending_twice_by_the_same_form_extends_once(rotation, dana, client_of):
+    client, path = client_of(dana), reverse("rotation-extend", args=[rotation.public_id])
+    shown = {"shown": rotation.ends_at.isoformat()}
+    assert client.post(path, shown | {"overlap": "other"}).status_code == 422
+    assert client.post(path, {"overlap": "1", "shown": "soon"}).status_code == 422
+    beyond = client.post(path, shown | {"overlap": "other", "hours": "720"})
+    assert beyond.status_code == 422
+    assert "at the latest" in beyond.content.decode()
+    first = rotation.ends_at
+    for _time in range(2):
+        assert client.post(path, shown | {"overlap": "24"}).status_code == 302
+    rotation.refresh_from_db()
+    assert rotation.ends_at == first + timedelta(days=1)
+
+
+def test_the_card_follows_a_rotation_and_reloads_the_page_when_it_is_over(
+    rotation, alice, dana, acting, client_of
+):
+    path = reverse("rotation-detail", args=[rotation.public_id])
+    assert client_of(dana).get(path).status_code == 302, "without htmx it is the subscription's page"
+    part = client_of(alice).get(path, headers={"HX-Request": "true"})
+    assert 'hx-trigger="every 10s"' in part.content.decode()
+    assert "HX-Refresh" not in part.headers
+    finish_rotation(rotation, actor=acting(dana))
+    over = client_of(dana).get(path, headers={"HX-Request": "true"})
+    assert over.headers["HX-Refresh"] == "true"
+    assert "hx-trigger" not in over.content.decode()
+
+
+def test_the_apis_team_sees_the_rotation_and_no_button(subscription, rotation, alice, client_of):
+    page = (
+        client_of(alice).get(reverse("subscription-detail", args=[subscription.public_id])).content.decode()
+    )
+    assert "rotating out" in page
+    assert "Finish now" not in page
+    for name in ("rotation-finish", "rotation-extend", "rotation-abort"):
+        assert client_of(alice).post(reverse(name, args=[rotation.public_id])).status_code in (403, 404)
+    rotation.refresh_from_db()
+    assert rotation.is_running
+
+
+def test_who_has_a_second_factor_shows_it_before_a_key_is_rotated(credential, rotation, dana, client_of):
+    Authenticator.objects.create(user=dana, type=Authenticator.Type.TOTP, data={"secret": "x"})
+    client = client_of(dana)
+    for name, target in (("rotation-start", credential), ("rotation-finish", rotation)):
+        answer = client.post(reverse(name, args=[target.public_id]), {"overlap": "0"})
+        assert "reauthenticate" in answer.headers["Location"]
+    assert Credential.objects.filter(state="revoked").count() == 0

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
+from datetime import timedelta
 
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils.dateparse import parse_datetime
 
-from subscriptions.actions import approve_request
+from subscriptions.actions import approve_request, start_rotation
 from subscriptions.models import AccessRequest, Application, Credential, Subscription
 from teams.models import TeamRole
 from teams.permissions import Scope
@@ -193,6 +196,103 @@ def test_the_auditor_reads_all_and_moves_nothing(world, waiting, frank, api_of):
     assert len(client.get("/api/v1/access-requests").data["results"]) == 1
     assert client.post(f"/api/v1/access-requests/{waiting.public_id}/approve").status_code == 403
     assert client.post("/api/v1/access-requests", order(world)).status_code == 403
+
+
+def test_a_rotation_from_start_to_end(subscription, dana, api_of):
+    credential, _value = factories.make_credential(subscription, name="laptop")
+    client = api_of(dana)
+    started = client.post(f"/api/v1/credentials/{credential.public_id}/rotate", {"overlap_s": 3_600})
+    assert (started.status_code, started["Cache-Control"], started["ETag"]) == (201, "no-store", '"1"')
+    assert len(started.data["key"]) == 68
+    assert (started.data["state"], started.data["old"]["state"], started.data["new"]["name"]) == (
+        "running",
+        "rotating",
+        "laptop",
+    )
+    one = f"/api/v1/rotations/{started.data['id']}"
+    shown = client.get(one)
+    assert started.data["key"][19:] not in shown.content.decode()
+    listed = client.get(f"/api/v1/subscriptions/{subscription.public_id}/rotations").data["results"]
+    assert [row["id"] for row in listed] == [started.data["id"]]
+    later = (parse_datetime(started.data["ends_at"]) + timedelta(hours=2)).isoformat()
+    for _time in range(2):
+        extended = client.post(f"{one}/extend", {"ends_at": later})
+        assert (extended.status_code, parse_datetime(extended.data["ends_at"])) == (
+            200,
+            parse_datetime(later),
+        )
+    for _time in range(2):
+        finished = client.post(f"{one}/finish")
+        assert (finished.status_code, finished.data["state"], finished.data["ending"]) == (
+            200,
+            "finished",
+            "by_hand",
+        )
+    assert finished.data["old"]["state"] == "revoked"
+    assert client.post(f"{one}/abort").status_code == 409
+    assert client.post(f"{one}/extend", {"ends_at": later}).json()["type"] == "urn:gatehouse:rotation_over"
+
+
+def test_a_rotation_is_aborted_over_rest(subscription, dana, api_of):
+    credential, _value = factories.make_credential(subscription)
+    client = api_of(dana)
+    started = client.post(f"/api/v1/credentials/{credential.public_id}/rotate", {})
+    aborted = client.post(f"/api/v1/rotations/{started.data['id']}/abort")
+    assert (aborted.data["state"], aborted.data["old"]["state"], aborted.data["new"]["state"]) == (
+        "aborted",
+        "active",
+        "revoked",
+    )
+
+
+def test_the_same_idempotency_key_starts_one_rotation(subscription, dana, api_of):
+    credential, _value = factories.make_credential(subscription)
+    client, path = api_of(dana), f"/api/v1/credentials/{credential.public_id}/rotate"
+    first = client.post(path, {"overlap_s": 60}, HTTP_IDEMPOTENCY_KEY="once")
+    again = client.post(path, {"overlap_s": 60}, HTTP_IDEMPOTENCY_KEY="once")
+    assert (first.status_code, again.status_code) == (201, 201)
+    assert json.loads(again.content)["key"] == first.data["key"]
+    refused = client.post(path, {"overlap_s": 60})
+    assert (refused.status_code, refused.json()["type"]) == (409, "urn:gatehouse:rotation_running")
+    assert Credential.objects.count() == 2
+
+
+@pytest.mark.parametrize(
+    ("values", "field"),
+    [
+        ({"overlap_s": -1}, "/overlap_s"),
+        ({"overlap_s": 2_592_001}, "/overlap_s"),
+        ({"expires_at": "2020-01-01T00:00:00Z"}, "/expires_at"),
+        ({"name": "x" * 81}, "/name"),
+    ],
+)
+def test_a_wrong_rotation_is_named_and_starts_none(subscription, dana, api_of, values, field):
+    credential, _value = factories.make_credential(subscription)
+    answer = api_of(dana).post(f"/api/v1/credentials/{credential.public_id}/rotate", values)
+    assert answer.status_code == 422
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+    credential.refresh_from_db()
+    assert credential.state == "active"
+
+
+def test_rotations_are_moved_by_the_applications_team_with_the_scope(
+    subscription, alice, charlie, dana, api_of, acting
+):
+    credential, _value = factories.make_credential(subscription)
+    rotation, _value = start_rotation(credential, actor=acting(dana), overlap=timedelta(hours=1))
+    one = f"/api/v1/rotations/{rotation.public_id}"
+    assert api_of(alice).get(one).status_code == 200, "the API's team sees whose keys call it"
+    for deed in ("finish", "abort", "extend"):
+        body = {"ends_at": "2999-01-01T00:00:00Z"}
+        assert api_of(charlie).post(f"{one}/{deed}", body).status_code == 404
+        assert api_of(alice).post(f"{one}/{deed}", body).status_code == 403
+        assert api_of(None).post(f"{one}/{deed}", body).status_code == 401
+        assert api_of(dana, scopes=[Scope.READ]).post(f"{one}/{deed}", body).status_code == 403
+    for path in (one, f"/api/v1/credentials/{credential.public_id}/usage"):
+        assert api_of(charlie).get(path).status_code == 404
+        assert api_of(None).get(path).status_code == 401
+    rotation.refresh_from_db()
+    assert rotation.is_running
 
 
 def test_a_conditional_call_locks_in_the_order_of_the_actions(world, waiting, dana, alice, acting, api_of):

@@ -5,5 +5,14 @@ from usage.actions.ingest import ingest_batch
 from usage.actions.losses import Loss, note_loss
 from usage.actions.quotas import reconsider_quotas
 from usage.actions.retention import keep_partitions
+from usage.actions.rotations import warn_of_rotations
 
-__all__ = ["FeedGap", "Loss", "ingest_batch", "keep_partitions", "note_loss", "reconsider_quotas"]
+__all__ = [
+    "FeedGap",
+    "Loss",
+    "ingest_batch",
+    "keep_partitions",
+    "note_loss",
+    "reconsider_quotas",
+    "warn_of_rotations",
+]

@@ -137,3 +137,13 @@ class UsageRecordSerializer(serializers.ModelSerializer[UsageRecord]):
             "bytes_in", "bytes_out",
         )  # fmt: skip
         read_only_fields = fields
+
+
+class KeyUseSerializer(serializers.Serializer[Any]):
+    """The use of one key on all gateways together."""
+
+    day = serializers.DateField(help_text="The UTC day that `calls_today` counts.")
+    calls_today = serializers.IntegerField()
+    last_seen = serializers.DateTimeField(
+        allow_null=True, help_text="To the minute, within the last month; null when it was not used."
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, ClassVar
 
+from django.db.models import QuerySet
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
@@ -14,7 +15,7 @@ from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from subscriptions.models import Subscription
+from subscriptions.models import Credential, Subscription
 from teams.access import ResourceViewSet
 from teams.models import Verb
 from usage.models import UsageRecord
@@ -24,11 +25,13 @@ from usage.queries import (
     applications_of,
     breakdown,
     completeness,
+    credentials_of,
     gateways_of_api,
     gateways_of_application,
     subscriptions_of,
     summary,
     timeseries,
+    use_of,
 )
 from usage.quotas import quotas_of
 from usage.ranges import Window, window
@@ -37,6 +40,7 @@ from usage.rest.serializers import (
     BreakdownSerializer,
     CompletenessSerializer,
     FiguresSerializer,
+    KeyUseSerializer,
     PointSerializer,
     QuotaSerializer,
     RecordQuerySerializer,
@@ -174,3 +178,21 @@ class SubscriptionQuotaView(ResourceViewSet[Subscription]):
         found = subscriptions_of(self.actor).select_related("plan_revision")
         subscription = get_object_or_404(found, public_id=public_id)
         return Response(QuotaSerializer(quotas_of(subscription), many=True).data)
+
+
+@extend_schema(tags=["credentials"])
+class CredentialUsageView(ResourceViewSet[Credential]):
+    """Whether a key is used."""
+
+    model = Credential
+    queryset = Credential.objects.none()
+    serializer_class = KeyUseSerializer
+    rules: ClassVar = {"show": Verb.USAGE_VIEW}
+
+    def get_queryset(self) -> QuerySet[Credential]:
+        return credentials_of(self.actor)
+
+    @extend_schema(operation_id="credentials_usage_retrieve", responses=KeyUseSerializer)
+    def show(self, request: Request, public_id: str) -> Response:
+        """When a key was last used, and its calls today: what to look at before a rotation is finished."""
+        return Response(KeyUseSerializer(use_of(self.get_object().key_id)).data)

@@ -17,10 +17,12 @@ from usage.queries import (
     apis_of,
     applications_of,
     calls_today,
+    credentials_of,
     last_seen,
     subscriptions_of,
     summary,
     timeseries,
+    use_of,
 )
 from usage.quotas import quotas_of
 from usage.ranges import window
@@ -47,6 +49,14 @@ def usage_keys(request: HtmxHttpRequest, public_id: str) -> HttpResponse:
     seen = last_seen(ids)
     rows = [(key, today.get(key.key_id, 0), seen.get(key.key_id)) for key in keys]
     return render(request, "usage/usage_keys.html", {"rows": rows, "subscription": subscription})
+
+
+@page(Verb.USAGE_VIEW)
+def usage_key(request: HtmxHttpRequest, public_id: str) -> HttpResponse:
+    """Calls today and last use of one key, in a line that follows while the key works."""
+    credential = get_object_or_404(credentials_of(request.actor), public_id=public_id)
+    context = {"key": credential, "use": use_of(credential.key_id), "still": "still" in request.GET}
+    return render(request, "usage/usage_key.html", context)
 
 
 @page(Verb.USAGE_VIEW)
