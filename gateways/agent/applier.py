@@ -150,9 +150,7 @@ class Applier:
                 serving = {}
             stale = tuple(name for name, text in files.items() if _serves_other(name, text, serving))
             held = self.held
-            return OnDisk(
-                held.version if held else 0, held.digest if held else "", files, digests, stale
-            )
+            return OnDisk(held.version if held else 0, held.digest if held else "", files, digests, stale)
 
     def _read_everything(self) -> tuple[dict[str, str], dict[str, str]]:
         files = self._store.everything()

@@ -83,20 +83,23 @@ class Oddity:
 class Reading:
     """One node as it is. `node` is empty for a gateway without nodes.
 
-    `holds` is the digest of the document that the node itself says it was given, where it says so; `unread`
-    says why it could not be read, and then the rest says nothing.
+    `holds` is the digest of the document that the node itself says it was given, None where it keeps none;
+    `unread` says why it could not be read, and then the rest says nothing.
     """
 
     node: str
     document: Document = field(default_factory=Document)
     oddities: tuple[Oddity, ...] = ()
-    holds: str = ""
+    holds: str | None = None
     unread: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One thing that is not as it should be. `digest` names what is there; `seen` is the object as read."""
+    """One thing that is not as it should be. `digest` names what is there.
+
+    `seen` is the object as read; None where there is none, or where something about it can't be read.
+    """
 
     kind: str
     id: str
@@ -140,7 +143,14 @@ def _objects(expected: Document, seen: Document, ignore: Collection[Ref]) -> Ite
 def _found(item: Item, sort: Sort, there: Item | None, *, urgent: bool) -> Found:
     fields = _fields(item, there) if sort is Sort.CHANGED and there is not None else ()
     return Found(
-        str(item.kind), item.id, describe(item), sort, digest(there) if there else "", fields, urgent=urgent, seen=there
+        str(item.kind),
+        item.id,
+        describe(item),
+        sort,
+        digest(there) if there else "",
+        fields,
+        urgent=urgent,
+        seen=there,
     )
 
 
@@ -171,7 +181,9 @@ def _fields(wanted: Item, there: Item) -> Fields:
 
 def _readable(item: Item) -> dict[str, Any]:
     """The fields of an object for people: targets one by one, nothing of a key's value."""
-    plain = {name: value for name, value in to_plain(item).items() if name not in ("value_digest", "kind", "id")}
+    plain = {
+        name: value for name, value in to_plain(item).items() if name not in ("value_digest", "kind", "id")
+    }
     if isinstance(item, Upstream):
         plain["targets"] = [f"{target.url} ({target.weight})" for target in item.targets]
         plain["health"] = item.health.path if item.health else ""
@@ -180,7 +192,9 @@ def _readable(item: Item) -> dict[str, Any]:
 
 def _joined(known: Found | None, oddity: Oddity, expected: Document) -> Found:
     if known is None:
-        ours = next((i for n, i in expected.items.items() if (n.kind, n.id) == (oddity.kind, oddity.id)), None)
+        ours = next(
+            (i for n, i in expected.items.items() if (n.kind, n.id) == (oddity.kind, oddity.id)), None
+        )
         label = describe(ours) if ours else oddity.id
         known = Found(oddity.kind, oddity.id, label, oddity.sort, oddity.digest)
     return replace(
@@ -189,6 +203,7 @@ def _joined(known: Found | None, oddity: Oddity, expected: Document) -> Found:
         fields=(known.fields + oddity.fields)[:MOST_FIELDS],
         doubts=known.doubts | oddity.doubts,
         urgent=known.urgent or oddity.urgent,
+        seen=None,
     )
 
 

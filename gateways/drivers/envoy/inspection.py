@@ -89,7 +89,9 @@ def read(files: Files, expected: Document, setup: Setup, *, stale: Sequence[str]
         *_lost(files, loaded),
         *residue(_again(document, hidden, setup, resources), resources, document, nodes=setup.nodes),
         *(_unknown_file(name, files[name]) for name in sorted(files.keys() - wanted.keys())),
-        *_by_another_hand(files, own_hand, [name for name in wanted if resources[name] == wanted[name]], stale),
+        *_by_another_hand(
+            files, own_hand, [name for name in wanted if resources[name] == wanted[name]], stale
+        ),
     ]
     return Reading("", unmasked(document), tuple(oddities))
 

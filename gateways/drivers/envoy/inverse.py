@@ -124,7 +124,10 @@ def document_of(
     _read_limits(resources.get(filters.FILE_OF[filters.BUCKETS], []), nodes, found)
     _read_grants(resources, places, nodes, found)
     keys = {key.value_digest: key for key in expected.of_kind(Key)}
-    _each(_rows(resources.get(filters.FILE_OF[filters.KEYS], [])), lambda row: found.take(_key(row, heads, keys)))
+    _each(
+        _rows(resources.get(filters.FILE_OF[filters.KEYS], [])),
+        lambda row: found.take(_key(row, heads, keys)),
+    )
     return Document.of(found.items.values())
 
 
@@ -255,7 +258,9 @@ def _route(name: str, places: Sequence[Place], listeners: Sequence[Listener], fo
 
 def _route_at(place: Place, known: Route | None, listeners: Sequence[Listener]) -> Route:
     entry = place.entry
-    allowed = entry.get("typed_per_filter_config", {}).get(CORS_FILTER, {}).get("allow_origin_string_match", [])
+    allowed = (
+        entry.get("typed_per_filter_config", {}).get(CORS_FILTER, {}).get("allow_origin_string_match", [])
+    )
     origins = tuple(_text(origin["exact"]) for origin in allowed)
     base = known or _unknown_route(place, listeners)
     if sorted(base.cors_origins) == list(origins):
@@ -318,10 +323,10 @@ class _Tables:
     applications: Mapping[str, str]
 
 
-def _read_grants(
-    resources: Resources, places: Mapping[str, list[Place]], nodes: int, found: _Found
-) -> None:
-    tables = _Tables(_clients(places), _table(resources, filters.LIMITS), _table(resources, filters.APPLICATIONS))
+def _read_grants(resources: Resources, places: Mapping[str, list[Place]], nodes: int, found: _Found) -> None:
+    tables = _Tables(
+        _clients(places), _table(resources, filters.LIMITS), _table(resources, filters.APPLICATIONS)
+    )
     names = tables.routes.keys() | tables.limits.keys() | tables.applications.keys()
     consumers = set(tables.applications.values())
     for consumer in found.expected.of_kind(Consumer):
@@ -398,7 +403,9 @@ def _read_block(grant: str, row: str, expected: Sequence[Block], found: _Found) 
     if expected and row == formatdate(expected[-1].until, usegmt=True):
         return
     until = int(parsedate_to_datetime(row).timestamp())
-    found.take(replace(expected[-1], until=until) if expected else Block(f"block-{grant}"[:100], grant, "", until))
+    found.take(
+        replace(expected[-1], until=until) if expected else Block(f"block-{grant}"[:100], grant, "", until)
+    )
 
 
 # ---- keys ----

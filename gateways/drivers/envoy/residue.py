@@ -15,10 +15,9 @@ from typing import Any
 
 from gateways.drivers.envoy import filters
 from gateways.drivers.envoy.inverse import Resources
-from gateways.drivers.envoy.resources import Json
 from gateways.drivers.envoy.routes import CORS_FILTER
 from gateways.engine.document import Document, Kind, Limit, Ref, canonical_json
-from gateways.engine.drift import MOST_FIELDS, Fields, Oddity, Sort, digest_of, name_of, shown
+from gateways.engine.drift import MOST_FIELDS, Oddity, Sort, digest_of, name_of, shown
 from gateways.engine.wire import REALISED_IN
 
 type Path = tuple[str, ...]
@@ -119,7 +118,11 @@ def _name(row: Any) -> str:
         if isinstance(row.get(key), str):
             return str(row[key])
     if isinstance(row.get("entries"), list):
-        return str(row["entries"][0].get("value", "")) if row["entries"] and isinstance(row["entries"][0], dict) else ""
+        return (
+            str(row["entries"][0].get("value", ""))
+            if row["entries"] and isinstance(row["entries"][0], dict)
+            else ""
+        )
     return f"match {canonical_json(row['match'])}" if "match" in row else ""
 
 
@@ -220,7 +223,9 @@ def _is_urgent(owner: _Owner, file: str, delta: Delta) -> bool:
         case "listener":
             whole = delta.path[-1] in ("filter_chains", "filters") or len(delta.path) == 1
             kept = bool(path & _KEEPS_KEYS) or whole
-            return kept and (delta.sort is not Sort.FOREIGN or leads_somewhere(delta.after) or len(delta.path) > 1)
+            return kept and (
+                delta.sort is not Sort.FOREIGN or leads_somewhere(delta.after) or len(delta.path) > 1
+            )
         case "filter":
             return file == filters.FILE_OF[filters.KEYS]
         case "route" | "routes":
@@ -241,5 +246,3 @@ def leads_somewhere(value: Any) -> bool:
             for name, part in value.items()
         )
     return isinstance(value, list) and any(leads_somewhere(part) for part in value)
-
-

@@ -49,7 +49,9 @@ names = st.sampled_from(NAMES)
 targets = st.lists(
     st.builds(
         Target,
-        st.sampled_from(["http://127.0.0.1:9", "https://a.example.test", "https://[::1]:8443", "http://B.test:80/"]),
+        st.sampled_from(
+            ["http://127.0.0.1:9", "https://a.example.test", "https://[::1]:8443", "http://B.test:80/"]
+        ),
         st.integers(1, 1000),
     ),
     min_size=1,
@@ -80,7 +82,9 @@ def documents(draw: st.DrawFn) -> Document:
             ),
         ]
         items[-4] = replace(items[-4], targets=draw(targets), health=draw(checks))  # type: ignore[call-arg]
-        grant = make.grant(name, *draw(st.lists(names, unique=True)), plan=draw(names), application=draw(names))
+        grant = make.grant(
+            name, *draw(st.lists(names, unique=True)), plan=draw(names), application=draw(names)
+        )
         items.append(grant if draw(st.booleans()) else replace(grant, limit=""))  # type: ignore[call-arg]
         items += [make.key(f"{name}{number}", name) for number in range(draw(st.integers(0, 2)))]
         items += [
@@ -168,7 +172,9 @@ def edited(text: str, path: tuple[Any, ...], how: str) -> str:
 
 
 def _another(value: Any) -> Any:
-    return not value if isinstance(value, bool) else value + 1 if isinstance(value, int | float) else f"{value}x"
+    return (
+        not value if isinstance(value, bool) else value + 1 if isinstance(value, int | float) else f"{value}x"
+    )
 
 
 def test_no_value_of_any_file_can_be_changed_added_or_taken_away_unseen() -> None:
