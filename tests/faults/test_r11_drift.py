@@ -131,7 +131,10 @@ ADDED: dict[Kind, Any] = {
     Kind.ROUTE: lambda name, held: replace(only(held, Route), id=f"pub_{name}", base_path=f"/x/{name}"),
     Kind.GRANT: lambda name, held: replace(only(held, Grant), id=f"sub_{name}"),
     Kind.KEY: lambda name, held: replace(
-        only(held, Key), id=f"crd_{name}", value=f"{SECRET}{name}", value_digest=value_digest(f"{SECRET}{name}")
+        only(held, Key),
+        id=f"crd_{name}",
+        value=f"{SECRET}{name}",
+        value_digest=value_digest(f"{SECRET}{name}"),
     ),
     Kind.BLOCK: lambda name, held: Block(f"blk_{name}", only(held, Grant).id, "quota_day", 1_900_000_000),
 }
@@ -492,7 +495,9 @@ def test_an_address_that_calls_must_not_go_to_is_not_adopted(
 
 
 @pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.UPSTREAM])
-def test_nothing_but_an_upstream_is_adopted(edge: Gateway, held: MemoryGateway, ada: User, kind: Kind) -> None:
+def test_nothing_but_an_upstream_is_adopted(
+    edge: Gateway, held: MemoryGateway, ada: User, kind: Kind
+) -> None:
     if kind is Kind.BLOCK:
         put(held, ADDED[kind]("ghost", held))
     else:

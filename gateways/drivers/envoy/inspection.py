@@ -15,7 +15,7 @@ from gateways.drivers.envoy.clusters import cluster
 from gateways.drivers.envoy.inverse import NOWHERE, UNREADABLE, document_of, mask, masked, unmasked
 from gateways.drivers.envoy.residue import doubts_of, residue
 from gateways.drivers.envoy.resources import Json, xds_file
-from gateways.engine.document import Document, Grant, Kind, Ref, Route, Target, Upstream
+from gateways.engine.document import Document, Grant, Kind, Limit, Ref, Route, Target, Upstream
 from gateways.engine.drift import Oddity, Reading, Sort, digest_of, name_of
 from gateways.engine.driver import Listener
 
@@ -85,13 +85,17 @@ def read(files: Files, expected: Document, setup: Setup, *, stale: Sequence[str]
     heads = mask(loaded[filters.FILE_OF[filters.KEYS]] or [])
     resources = {name: wanted[name] if found is None else found for name, found in loaded.items()}
     document = document_of(resources, hidden, setup.listeners, nodes=setup.nodes, heads=heads)
+    moved = list(document.of_kind(Route)) != list(hidden.of_kind(Route))
+    again = _again(document, hidden, setup, resources)
+    left = residue(again, resources, document, nodes=setup.nodes, moved=moved)
+    same = document == hidden and not left
+    own_hand = {name: own_hand.get(name, True) and resources[name] == wanted[name] for name in wanted}
+    as_wanted = [name for name in wanted if same or resources[name] == wanted[name]]
     oddities = [
         *_lost(files, loaded),
-        *residue(_again(document, hidden, setup, resources), resources, document, nodes=setup.nodes),
+        *left,
         *(_unknown_file(name, files[name]) for name in sorted(files.keys() - wanted.keys())),
-        *_by_another_hand(
-            files, own_hand, [name for name in wanted if resources[name] == wanted[name]], stale
-        ),
+        *_by_another_hand(files, own_hand, as_wanted, stale),
     ]
     return Reading("", unmasked(document), tuple(oddities))
 
@@ -109,7 +113,9 @@ def _again(
     stubs = [_stub(name, expected) for name in sorted(gone)]
     again = _rendered(Document.of([*document.items.values(), *stubs]), setup)
     again[translate.CLUSTERS_FILE] = [cluster(upstream) for upstream in document.of_kind(Upstream)]
-    limited = filters.limits(_with_grants(document, lambda grant: grant.limit != NOWHERE), setup.nodes)
+    lost = {limit for limit in expected.of_kind(Limit) if Ref(Kind.LIMIT, limit.id) not in document.items}
+    named = Document.of([*_with_grants(document, lambda g: g.limit != NOWHERE).items.values(), *lost])
+    limited = filters.limits(named, setup.nodes)
     tables = {
         filters.LIMITS: limited,
         filters.APPLICATIONS: filters.applications(
@@ -171,7 +177,7 @@ def _by_another_hand(
     """Files that say the right thing and were not written by a push, or that the Envoy has not taken up."""
     odd = []
     for name in as_wanted:
-        if not own_hand.get(name, True):
+        if not own_hand[name]:
             words = ("writing", "", "by another hand, with the same meaning")
             odd.append(Oddity("file", name, Sort.CHANGED, digest_of(files[name]), (words,)))
         elif name in stale:

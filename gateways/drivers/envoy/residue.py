@@ -25,6 +25,8 @@ type Path = tuple[str, ...]
 _NONE = object()
 _LEADS_SOMEWHERE = ("cluster", "rds", "route_config", "scoped_routes", "config_discovery")
 """Words in the name of a field by which a call can get to an upstream."""
+_DEPTH: Mapping[str, int] = {"listener": 1, "cluster": 1, "filter": 4, "limit": 4, "route": 5}
+"""How long the path to such a thing as a whole is; what lies deeper is a part of it."""
 _KEEPS_KEYS = frozenset({"http_filters", "rds", "route_config", "typed_per_filter_config"})
 """Fields in which the check of keys is kept, or by-passed."""
 
@@ -59,12 +61,19 @@ def doubts_of(file: str) -> frozenset[Kind]:
     return frozenset(kind for kind, heads in REALISED_IN.items() if head.startswith(heads))
 
 
-def residue(again: Resources, found: Resources, document: Document, *, nodes: int) -> list[Oddity]:
-    """Everything of `found` that `again`, the rendered `document`, does not say."""
+def residue(
+    again: Resources, found: Resources, document: Document, *, nodes: int, moved: bool
+) -> list[Oddity]:
+    """Everything of `found` that `again`, the rendered `document`, does not say.
+
+    `moved` says that routes have other paths than expected: then they also stand in another order.
+    """
     owned: dict[_Owner, list[tuple[str, Delta]]] = defaultdict(list)
     plans = _plans(document, nodes)
     for file in again:
         for delta in deltas(again[file], found[file]):
+            if moved and delta.path[-2:] == ("routes", "order"):
+                continue
             for owner in _owners(file, delta.path, document, plans):
                 owned[owner].append((file, delta))
     return [_oddity(owner, parts) for owner, parts in owned.items()]
@@ -89,6 +98,8 @@ def _parts(before: Any, after: Any, path: Path) -> Iterator[Delta]:
 
 
 def _rows(before: list[Any], after: list[Any], path: Path) -> Iterator[Delta]:
+    if path[-1:] == ("allowed_clients",) and _same_names(before, after):
+        return
     old, new = _by_name(before), _by_name(after)
     if old is None or new is None:
         if len(before) == len(after):
@@ -103,6 +114,11 @@ def _rows(before: list[Any], after: list[Any], path: Path) -> Iterator[Delta]:
         stayed = [name for name in new if name in old]
         if stayed != [name for name in old if name in new]:
             yield Delta((*path, "order"), "", "another one")
+
+
+def _same_names(before: list[Any], after: list[Any]) -> bool:
+    """Clients are looked up: their order means nothing."""
+    return len(before) == len(after) and all(name in after for name in before)
 
 
 def _by_name(rows: Sequence[Any]) -> dict[str, Any] | None:
@@ -184,14 +200,13 @@ def _named(kind: Kind, name: str, otherwise: _Owner, document: Document) -> _Own
 
 
 def _oddity(owner: _Owner, parts: Sequence[tuple[str, Delta]]) -> Oddity:
-    sorts = {delta.sort for _, delta in parts}
-    whole = not owner.ours and len(sorts) == 1
-    file = parts[0][0]
+    file, first = parts[0]
+    whole = not owner.ours and all(len(delta.path) == _DEPTH.get(owner.kind, 0) for _, delta in parts)
     doubts = frozenset() if owner.ours or owner.kind in {"cluster", "route"} else doubts_of(file)
     return Oddity(
         owner.kind,
         owner.id,
-        sorts.pop() if whole else Sort.CHANGED,
+        first.sort if whole else Sort.CHANGED,
         digest_of([[list(d.path), _plain(d.before), _plain(d.after)] for _, d in parts]),
         tuple(_field(delta) for _, delta in parts[:MOST_FIELDS]),
         doubts,

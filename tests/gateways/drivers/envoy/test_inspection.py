@@ -328,3 +328,18 @@ def test_everything_gone_is_told_in_few_findings() -> None:
     rows = found(written(Document()), everything)
     assert len(rows) < 20
     assert any(one.id == "many-missing" and one.kind == "key" and one.urgent for one in rows)
+
+
+@pytest.mark.parametrize("name", ["ecds-keys.json", "ecds-limits.json", "rds-8080.json"])
+def test_rows_in_another_order_are_another_hand_and_no_more(name: str) -> None:
+    def turn(loaded: list[Any]) -> None:
+        rows = loaded[0]["typed_config"]["credentials"] if "typed_config" in loaded[0] else clients(loaded)
+        rows.reverse()
+
+    def clients(loaded: list[Any]) -> list[Any]:
+        entry = next(e for e in loaded[0]["virtual_hosts"][0]["routes"] if e.get("name") == "pub_1")
+        found_clients: list[Any] = entry["typed_per_filter_config"]["gatehouse.keys"]["allowed_clients"]
+        return found_clients
+
+    [one] = found(changed(written(shop()), name, turn), shop())
+    assert (one.kind, one.id, one.sort, one.urgent) == ("file", name, Sort.CHANGED, False)
