@@ -35,6 +35,7 @@ from typing import Any
 import structlog
 from django.db import transaction
 from django.db.models import DateTimeField, ExpressionWrapper, F, Q, Value
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils import timezone
@@ -164,7 +165,7 @@ def _moment(gateway: Gateway) -> _Moment:
     return _Moment(gateway.version, gateway.pushed_version, gateway.pushed_digest, gateway.rung_at)
 
 
-def _ahead(time: timedelta) -> ExpressionWrapper:
+def _ahead(time: timedelta) -> Combinable:
     return ExpressionWrapper(Now() + Value(time), output_field=DateTimeField())
 
 

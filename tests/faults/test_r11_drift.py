@@ -48,8 +48,8 @@ from gateways.engine.document import (
     value_digest,
 )
 from gateways.models import Deployment, DriftFinding, Gateway, Publication
-from subscriptions.models import Credential, Subscription
 from subscriptions.models import Block as BlockRow
+from subscriptions.models import Credential, Subscription
 from teams.models import Notice, TeamRole, User
 from teams.queries import actor_of_user
 from tests import factories
