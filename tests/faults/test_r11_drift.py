@@ -27,6 +27,7 @@ from gateways.actions import (
     mark_behind,
     overwrite_drift,
     reconcile,
+    request_comparison,
     sweep_drift,
 )
 from gateways.actions.lease import release_lease, take_lease
@@ -365,6 +366,48 @@ def test_what_is_held_back_is_not_drift(edge: Gateway, held: MemoryGateway) -> N
     push(edge)
     assert look(edge) == []
     assert [segment.state for segment in enforcement_of(other).segments] == ["held_back"]
+
+
+# ---- the guard: mass deletion waits, a revocation never ----
+
+
+def test_many_routes_of_unknown_origin_wait_and_the_access_with_them_does_not(
+    edge: Gateway, held: MemoryGateway, subscription: Subscription, ada: User
+) -> None:
+    """Twelve routes by hand are more than 30 %: a push would delete them all, so a person has to look first."""
+    for number in range(12):
+        put(held, ADDED[Kind.ROUTE](f"ghost{number}", held))
+    grant = only(held, Grant)
+    put(held, replace(grant, routes=(*grant.routes, "pub_ghost1")))
+    put(held, ghost_key(subscription.public_id))
+    found = look(edge)
+    work(edge)
+    assert Ref(Kind.KEY, "crd_ghost") not in held.items
+    assert held.items[ref(grant)] == grant
+    assert Ref(Kind.ROUTE, "pub_ghost1") in held.items, "it waits"
+    with pytest.raises(ActionRefused):
+        overwrite_drift(found[-1], actor=actor(ada))
+    request_comparison(edge, actor=actor(ada), forced=True)
+    work(edge)
+    assert Ref(Kind.ROUTE, "pub_ghost1") not in held.items
+    assert not DriftFinding.objects.standing().exists()
+
+
+def test_publications_that_vanish_without_an_event_are_held_and_a_revoked_key_goes(edge: Gateway) -> None:
+    make_catalogue(edge, 12)
+    push(edge)
+    held = memory_gateway("edge")
+    Publication.objects.filter(pk__in=list(Publication.objects.values_list("pk", flat=True)[:6])).update(
+        state="withdrawn"
+    )
+    credential = Credential.objects.last()
+    Credential.objects.filter(pk=credential.pk).update(state="revoked", ended_at=timezone.now())
+    deployment = push(edge)
+    assert deployment is not None
+    assert "routes would be deleted" in deployment.message
+    assert sum(1 for name in held.items if name.kind is Kind.ROUTE) == 12
+    assert Ref(Kind.KEY, credential.public_id) not in held.items
+    assert inspect_gateway(edge) is None, "a gateway at which a person has to look first is not at rest"
 
 
 # ---- the life of a finding ----
