@@ -415,3 +415,27 @@ def test_a_node_that_is_gone_is_unread_and_its_findings_stay(edge: Edge) -> None
     assert [row["node"] for row in gateway.unread] == ["node-1"]
     edge.node.start()
     wait_for(lambda: GatewayNode.objects.get().state == GatewayNode.State.SERVING or edge.node.is_healthy())
+
+
+def test_the_files_are_for_whoever_holds_the_token(edge: Edge) -> None:
+    url = f"{edge.node.url}/v1/files"
+    for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": f"Bearer {TOKEN}x"}):
+        refused = httpx.get(url, headers=headers, trust_env=False)
+        assert refused.status_code == 401
+        assert "credentials" not in refused.text
+    own = {"authorization": f"Bearer {TOKEN}"}
+    answer = httpx.get(url, headers=own, trust_env=False).json()
+    assert answer["files"].keys() == answer["digests"].keys() == {path.name for path in edge.xds.iterdir()}
+    assert answer["digest"] == Gateway.objects.get(pk=edge.gateway.pk).pushed_digest
+    assert "files" not in httpx.get(f"{url}?texts=no", headers=own, trust_env=False).json()
+
+
+def test_bytes_that_are_no_text_stop_neither_heartbeats_nor_the_look(edge: Edge) -> None:
+    (edge.xds / "ecds-keys.json").write_bytes(b"\xff\xfe\x00garbage")
+    before = timezone.now()
+    wait_for(lambda: GatewayNode.objects.filter(heartbeat_at__gt=before, serving=False).exists())
+    assert {(row.kind, row.sort) for row in edge.look()} == {("file", "changed")}
+    edge.work()
+    before = timezone.now()
+    wait_for(lambda: GatewayNode.objects.filter(heartbeat_at__gt=before, serving=True).exists())
+    assert edge.call(0, edge.keys[0]) == 200

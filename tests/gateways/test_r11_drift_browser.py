@@ -55,7 +55,13 @@ def _record_others(edge: Gateway) -> None:
     rows = (
         ("key", "a key that was not made here", "ghost", True, []),
         ("cluster", "by-hand", "foreign", False, [["by-hand", "", "added"]]),
-        ("file", "rds-8080.json", "changed", False, [["writing", "", "by another hand, with the same meaning"]]),
+        (
+            "file",
+            "rds-8080.json",
+            "changed",
+            False,
+            [["writing", "", "by another hand, with the same meaning"]],
+        ),
     )
     for kind, label, sort, urgent, fields in rows:
         DriftFinding.objects.create(
@@ -76,7 +82,10 @@ def _record_others(edge: Gateway) -> None:
 def entered(browser: Browser, user: User, url: str, **context: Any) -> Page:
     client = Client()
     client.force_login(user)
-    cookie = {"name": settings.SESSION_COOKIE_NAME, "value": client.cookies[settings.SESSION_COOKIE_NAME].value}
+    cookie = {
+        "name": settings.SESSION_COOKIE_NAME,
+        "value": client.cookies[settings.SESSION_COOKIE_NAME].value,
+    }
     inside = browser.new_context(**context)
     inside.add_cookies([{**cookie, "url": url}])  # type: ignore[typeddict-item]
     page = inside.new_page()
