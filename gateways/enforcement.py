@@ -98,8 +98,7 @@ class Enforcement:
     def moving(self) -> bool:
         """Whether it will look different soon, so that a page keeps asking."""
         return any(
-            segment.state in (State.PUSHING, State.REMOVING, State.FAILED, State.DRIFTED)
-            for segment in self.segments
+            segment.state in (State.PUSHING, State.REMOVING, State.FAILED) for segment in self.segments
         )
 
     @property

@@ -439,3 +439,30 @@ def test_bytes_that_are_no_text_stop_neither_heartbeats_nor_the_look(edge: Edge)
     before = timezone.now()
     wait_for(lambda: GatewayNode.objects.filter(heartbeat_at__gt=before, serving=True).exists())
     assert edge.call(0, edge.keys[0]) == 200
+
+
+def test_each_node_is_read_by_itself(edge: Edge, tmp_path: Path, live_server: Any) -> None:
+    """Two nodes share the ports; what is changed on one is found there, and the other is clean."""
+    ports = {"production_port": edge.node.production_port, "sandbox_port": edge.node.sandbox_port}
+    second = Edge(
+        EnvoyNode(tmp_path / "second", portal_url=live_server.url, name="node-2", **ports),
+        edge.gateway,
+        edge.subscriptions,
+        edge.keys,
+    )
+    second.node.start()
+    try:
+        wait_for(lambda: GatewayNode.objects.filter(name="node-2").exists())
+        mark_behind([edge.gateway.pk])
+        edge.work()
+        assert edge.look() == []
+        add_key(second, random.Random(2))
+        add_file(edge, random.Random(2))
+        assert {(row.node, row.kind) for row in edge.look()} == {("node-2", "key"), ("node-1", "file")}
+        edge.work()
+        assert edge.look() == []
+    finally:
+        second.node.stop()
+    look = inspect_gateway(edge.gateway)
+    assert look is not None
+    assert [row["node"] for row in Gateway.objects.get(pk=edge.gateway.pk).unread] == ["node-2"]

@@ -12,10 +12,20 @@ from typing import Any
 from gateways.drivers.envoy import filters, translate
 from gateways.drivers.envoy.client import AgentClient
 from gateways.drivers.envoy.clusters import cluster
-from gateways.drivers.envoy.inverse import NOWHERE, UNREADABLE, document_of, mask, masked, unmasked
+from gateways.drivers.envoy.inverse import NOWHERE, UNREADABLE, Resources, document_of, mask, masked, unmasked
 from gateways.drivers.envoy.residue import doubts_of, residue
 from gateways.drivers.envoy.resources import Json, xds_file
-from gateways.engine.document import Document, Grant, Kind, Limit, Ref, Route, Target, Upstream
+from gateways.engine.document import (
+    Document,
+    Grant,
+    Kind,
+    Limit,
+    Ref,
+    Route,
+    Target,
+    Upstream,
+    canonical_json,
+)
 from gateways.engine.drift import Oddity, Reading, Sort, digest_of, name_of
 from gateways.engine.driver import Listener
 
@@ -84,20 +94,27 @@ def read(files: Files, expected: Document, setup: Setup, *, stale: Sequence[str]
     own_hand = {name: files[name] == xds_file(found) for name, found in loaded.items() if found is not None}
     heads = mask(loaded[filters.FILE_OF[filters.KEYS]] or [])
     resources = {name: wanted[name] if found is None else found for name, found in loaded.items()}
-    document = document_of(resources, hidden, setup.listeners, nodes=setup.nodes, heads=heads)
-    moved = list(document.of_kind(Route)) != list(hidden.of_kind(Route))
-    again = _again(document, hidden, setup, resources)
-    left = residue(again, resources, document, nodes=setup.nodes, moved=moved)
+    differing = {n for n in wanted if canonical_json(resources[n]) != canonical_json(wanted[n])}
+    document, left = taken_apart(resources, hidden, setup, heads) if differing else (hidden, [])
     same = document == hidden and not left
-    own_hand = {name: own_hand.get(name, True) and resources[name] == wanted[name] for name in wanted}
-    as_wanted = [name for name in wanted if same or resources[name] == wanted[name]]
+    own_hand = {name: own_hand.get(name, True) and name not in differing for name in wanted}
     oddities = [
         *_lost(files, loaded),
         *left,
         *(_unknown_file(name, files[name]) for name in sorted(files.keys() - wanted.keys())),
-        *_by_another_hand(files, own_hand, as_wanted, stale),
+        *_by_another_hand(files, own_hand, [n for n in wanted if same or n not in differing], stale),
     ]
     return Reading("", unmasked(document), tuple(oddities))
+
+
+def taken_apart(
+    resources: Resources, expected: Document, setup: Setup, heads: Mapping[str, str]
+) -> tuple[Document, list[Oddity]]:
+    """The document that `resources` realise, and what of them it does not say. Keys come with masks."""
+    document = document_of(resources, expected, setup.listeners, nodes=setup.nodes, heads=heads)
+    moved = list(document.of_kind(Route)) != list(expected.of_kind(Route))
+    again = _again(document, expected, setup, resources)
+    return document, residue(again, resources, document, nodes=setup.nodes, moved=moved)
 
 
 def _rendered(document: Document, setup: Setup) -> dict[str, list[Json]]:
