@@ -103,14 +103,13 @@ class ChangeSet:
         """What takes access away, alone, with a `desired` in which nothing else has changed.
 
         That is: deleted keys, grants and blocks, grants that lose a route, and new blocks. They go out even when
-        the rest has to wait for a person. A grant keeps the routes whose deletion waits, and a block of a deleted
-        grant goes with it, because it would point at nothing.
+        the rest has to wait for a person. A block of a deleted grant goes with it, because it would point at
+        nothing.
         """
-        waiting = {c.ref.id for c in self.changes if isinstance(c, Delete) and c.ref.kind is Kind.ROUTE}
         items = dict(self.desired.items)
         removals: list[Change] = []
         for change in self.changes:
-            removal = _removal(change, waiting)
+            removal = _removal(change)
             if removal is None:
                 _undo(change, items)
                 continue
@@ -157,13 +156,13 @@ def raise_if_unsafe(changes: ChangeSet, explained: Collection[Ref] = ()) -> None
             )
 
 
-def _removal(change: Change, waiting: Collection[str]) -> Change | None:
+def _removal(change: Change) -> Change | None:
     """The part of `change` that takes access away; None where there is none."""
     match change:
         case Delete(item=Key() | Grant() | Block()) | Create(item=Block()):
             return change
         case Update(before=Grant() as before, after=Grant() as after):
-            left = tuple(r for r in before.routes if r in after.routes or r in waiting)
+            left = tuple(route for route in before.routes if route in after.routes)
             return Update(before, replace(before, routes=left)) if left != before.routes else None
         case _:
             return None

@@ -89,17 +89,6 @@ def test_a_narrowed_grant_and_a_new_block_go_out_too_and_nothing_widens() -> Non
     assert {ref_.id for ref_ in kept if ref_.kind is Kind.ROUTE} == {r.id for r in seen.of_kind(Route)}
 
 
-def test_a_grant_keeps_the_routes_whose_deletion_waits_for_a_person() -> None:
-    before = make.catalogue(10)
-    gone = routes("0001", "0002", "0003", "0004")
-    narrow = [replace(g, routes=()) if g.id == "sub_0001" else g for g in before.of_kind(Grant)]
-    after = Document.of(
-        [*(i for i in without(before, *gone).items.values() if not isinstance(i, Grant)), *narrow]
-    )
-    removals = diff(before, after).only_removals()
-    assert removals.is_empty, "the route waits, and whoever may call it still may"
-
-
 def test_a_block_of_a_grant_that_waits_to_be_made_waits_with_it() -> None:
     before = make.catalogue(10)
     new = [make.route("new"), make.grant("new", "new"), make.block("new", 1_900_000_000)]
