@@ -2,6 +2,7 @@
 
 Nothing here is stored. An object is live where the proven digest of everything that it needs is the digest
 that is desired now; it is removed where its absence was read back; in between it is said to be in between.
+Where a later look at the gateway found that it does otherwise, it is drifted, whatever was proven before.
 A fixed number of queries answers for any number of objects.
 """
 
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -31,6 +33,7 @@ from gateways.engine.document import Item, Kind, Ref, Route, digest, ref
 from gateways.models import (
     AppliedObject,
     Deployment,
+    DriftFinding,
     EnforcementState,
     Gateway,
     GatewayNode,
@@ -299,6 +302,22 @@ def _blocked(subscriptions: Iterable[Subscription]) -> dict[int, str]:
 
 
 @dataclass(frozen=True, slots=True)
+class _Drift:
+    """What stands against the proofs of one gateway: in words by object, and the kinds nobody can vouch for."""
+
+    objects: Mapping[Ref, str] = field(default_factory=dict)
+    doubts: frozenset[str] = frozenset()
+
+    def against(self, names: Iterable[Ref]) -> str:
+        """Why objects of these `names` can't be called live; empty where nothing is known against them."""
+        found = [self.objects[name] for name in names if name in self.objects]
+        if found:
+            return found[0]
+        doubted = any(str(name.kind) in self.doubts for name in names)
+        return _("The gateway's own configuration was changed by hand.") if doubted else ""
+
+
+@dataclass(frozen=True, slots=True)
 class _Evidence:
     """The proofs and gateways that the subjects have to do with."""
 
@@ -306,6 +325,7 @@ class _Evidence:
     gateways: Mapping[int, Gateway]
     nodes: Mapping[int, tuple[NodeLine, ...]]
     failures: Mapping[int, str]
+    drift: Mapping[int, _Drift]
 
 
 def _enforcements(subjects: Mapping[int, _Subject], actor: Actor | None) -> dict[int, Enforcement]:
@@ -326,8 +346,40 @@ def _gather(subjects: Iterable[_Subject], *, tell_all: bool) -> _Evidence:
     for row in proofs.order_by():
         rows[Ref(Kind(row.kind), row.object_id)][row.gateway_id] = row
     ids |= {gateway for subject in subjects for gateway in rows.get(subject.main, ())}
+    ids |= _where_found(subject.main for subject in subjects if subject.ended)
     gateways = {gateway.pk: gateway for gateway in Gateway.objects.active().filter(pk__in=ids)}
-    return _Evidence(rows, gateways, _node_lines(gateways), _failures(gateways, tell_all=tell_all))
+    return _Evidence(
+        rows, gateways, _node_lines(gateways), _failures(gateways, tell_all=tell_all), _drift(gateways, names)
+    )
+
+
+def _drift(gateways: Mapping[int, Gateway], names: Iterable[Ref]) -> dict[int, _Drift]:
+    """What stands on these gateways, open or ignored: an ignored difference is still a difference."""
+    ids = {name.id for name in names}
+    found = DriftFinding.objects.standing().filter(gateway__in=gateways)
+    objects: dict[int, dict[Ref, str]] = defaultdict(dict)
+    doubts: dict[int, set[str]] = defaultdict(set)
+    kinds = {str(kind): kind for kind in Kind}
+    for row in found.filter(Q(object_id__in=ids) | ~Q(doubts=[])).order_by("-pk"):
+        doubts[row.gateway_id] |= set(row.doubts)
+        if row.kind in kinds:
+            objects[row.gateway_id][Ref(kinds[row.kind], row.object_id)] = _in_words(row)
+    return {pk: _Drift(objects[pk], frozenset(doubts[pk])) for pk in {*objects, *doubts}}
+
+
+def _in_words(row: DriftFinding) -> str:
+    where = _("on %(node)s") % {"node": row.node} if row.node else _("there")
+    text = {
+        DriftFinding.Sort.MISSING: _("Taken away by hand %(where)s."),
+        DriftFinding.Sort.GHOST: _("Put there by hand %(where)s."),
+    }.get(DriftFinding.Sort(row.sort), _("Changed by hand %(where)s."))
+    return text % {"where": where}
+
+
+def _where_found(names: Iterable[Ref]) -> set[int]:
+    """Gateways on which something is there again that has ended."""
+    found = DriftFinding.objects.standing().filter(object_id__in={name.id for name in names})
+    return set(found.values_list("gateway_id", flat=True))
 
 
 def _node_lines(gateways: Mapping[int, Gateway]) -> dict[int, tuple[NodeLine, ...]]:
@@ -368,7 +420,10 @@ def _enforcement(subject: _Subject, evidence: _Evidence) -> Enforcement:
     segments = []
     for pk in sorted(evidence.gateways, key=lambda pk: evidence.gateways[pk].name):
         needs, row = subject.gateways.get(pk), proven.get(pk)
-        if needs is not None:
+        drift = evidence.drift.get(pk, _Drift())
+        if needs is None and subject.ended and subject.main in drift.objects:
+            segments.append(_segment(pk, evidence, State.DRIFTED, row, note=drift.objects[subject.main]))
+        elif needs is not None:
             segments.append(_wanted(pk, needs, subject.main, evidence))
         elif row is not None and row.digest:
             segments.append(_still_there(pk, evidence))
@@ -396,6 +451,9 @@ def _wanted(pk: int, needs: Mapping[Ref, str], main: Ref, evidence: _Evidence) -
     held = [row.held_back_reason for row in rows.values() if row is not None and row.held_back_reason]
     if held:
         return _segment(pk, evidence, State.HELD_BACK, own, note=held[0])
+    drift = evidence.drift[pk].against(rows) if pk in evidence.drift else ""
+    if live and drift:
+        return _segment(pk, evidence, State.DRIFTED, own, note=drift)
     if live:
         return _segment(pk, evidence, State.LIVE, own)
     if pk in evidence.failures:

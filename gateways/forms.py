@@ -90,6 +90,18 @@ class WithdrawForm(forms.Form):
     )
 
 
+class IgnoreDriftForm(forms.Form):
+    """Why something that nobody decided may stay."""
+
+    reason = forms.CharField(
+        label=_("Why it may stay"),
+        max_length=400,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text=_("Stands beside it until something else is there."),
+        error_messages={"required": _("Say why this may stay.")},
+    )
+
+
 class GatewayForm(forms.Form):
     """A gateway and where it serves each environment: a port, an address for callers, a host where it needs one."""
 
@@ -98,12 +110,20 @@ class GatewayForm(forms.Form):
     )
     name = forms.CharField(label=_("Name"), max_length=80)
     kind = forms.ChoiceField(label=_("Kind"), choices=Gateway.Kind.choices)
+    drift_policy = forms.ChoiceField(
+        label=_("When its configuration was changed by hand"),
+        choices=Gateway.DriftPolicy.choices,
+        required=False,
+        help_text=_("Access that nobody approved is always taken away at once, and missing access put back."),
+    )
 
     def __init__(self, data: Any = None, *, gateway: Gateway | None = None) -> None:
         self.environments = list(Environment.objects.all())
         super().__init__(data, initial=_initial(gateway))
         if gateway is not None:
             del self.fields["slug"], self.fields["kind"]
+        else:
+            del self.fields["drift_policy"]
         for environment in self.environments:
             self._add_listener(environment)
 
@@ -168,7 +188,7 @@ class GatewayForm(forms.Form):
 def _initial(gateway: Gateway | None) -> dict[str, Any]:
     if gateway is None:
         return {}
-    initial: dict[str, Any] = {"name": gateway.name}
+    initial: dict[str, Any] = {"name": gateway.name, "drift_policy": gateway.drift_policy}
     for row in GatewayListener.objects.filter(gateway=gateway).select_related("environment"):
         slug = row.environment.slug
         initial |= {f"port-{slug}": row.port, f"url-{slug}": row.public_url, f"host-{slug}": row.host}

@@ -14,9 +14,16 @@ def reconcile_gateway(gateway_id: int) -> None:
     gateway = Gateway.objects.active().filter(pk=gateway_id).first()
     if gateway is not None:
         actions.reconcile(gateway, whether_due=True)
+        actions.inspect_after_push(gateway)
 
 
 @shared_task
 def sweep() -> None:
     """Find gateways that are behind although no bell was heard, and ring again."""
     actions.sweep()
+
+
+@shared_task
+def sweep_drift() -> None:
+    """Read what gateways really do, and write down what nobody decided."""
+    actions.sweep_drift()

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
-from gateways.views import agent, fragments, gateways, publications
+from gateways.views import agent, drift, fragments, gateways, publications
 
 VERSION = "<slug:team>/<slug:slug>/v<int:major>/"
 
@@ -16,6 +16,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("gateways/<slug:slug>/token/", gateways.gateway_token, name="gateway-token"),
     path("gateways/<slug:slug>/retire/", gateways.gateway_retire, name="gateway-retire"),
     path("gateways/<slug:slug>/nodes/<slug:public_id>/retire/", gateways.node_retire, name="node-retire"),
+    path("drift/", drift.drift_list, name="drift"),
+    path("drift/<slug:public_id>/", drift.drift_finding, name="drift-finding"),
+    path("drift/<slug:public_id>/overwrite/", drift.drift_overwrite, name="drift-overwrite"),
+    path("drift/<slug:public_id>/adopt/", drift.drift_adopt, name="drift-adopt"),
+    path("drift/<slug:public_id>/ignore/", drift.drift_ignore, name="drift-ignore"),
     path("deployments/<slug:public_id>/", gateways.deployment_detail, name="deployment-detail"),
     path("deployments/<slug:public_id>/force/", gateways.deployment_force, name="deployment-force"),
     path(f"publish/{VERSION}gateways/", publications.publication_create, name="publication-create"),

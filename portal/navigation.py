@@ -11,6 +11,7 @@ from django.urls import NoReverseMatch, resolve, reverse
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
 
+from gateways.queries.drift import drift_waiting
 from subscriptions.queries import approvals_waiting
 from teams.access import SIGNED_IN, Rule
 from teams.models import Actor, Verb
@@ -72,7 +73,9 @@ RAIL: tuple[Entry, ...] = (
     ),
     Entry(_("Approvals"), "approvals", count=approvals_waiting),
     Entry(_("Publish"), "publish", also=("/upstreams/",)),
-    Entry(_("Gateways"), "gateways", also=("/publications/", "/deployments/")),
+    Entry(
+        _("Gateways"), "gateways", also=("/publications/", "/deployments/", "/drift/"), count=drift_waiting
+    ),
     Entry(_("Usage"), "usage"),
     Entry(_("Admin"), "administration", also=("/environments/", "/audit/"), shown=_overseer),
 )

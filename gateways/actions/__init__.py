@@ -1,6 +1,7 @@
 """Every write to gateways, publications and what was pushed. Other apps import from here."""
 
 from gateways.actions.deployments import ask_deployment
+from gateways.actions.drift import adopt_drift, ignore_drift, overwrite_drift
 from gateways.actions.gateways import (
     ListenerValues,
     change_gateway,
@@ -9,6 +10,7 @@ from gateways.actions.gateways import (
     retire_node,
     set_token,
 )
+from gateways.actions.inspection import inspect_after_push, inspect_gateway, sweep_drift
 from gateways.actions.nodes import Heartbeat, fetch_config, record_heartbeat
 from gateways.actions.previews import Preview, preview_gateway, preview_publishing
 from gateways.actions.publications import PlaceToPublish, publish, publish_to, roll_back, withdraw
@@ -21,11 +23,16 @@ __all__ = [
     "ListenerValues",
     "PlaceToPublish",
     "Preview",
+    "adopt_drift",
     "ask_deployment",
     "change_gateway",
     "create_gateway",
     "fetch_config",
+    "ignore_drift",
+    "inspect_after_push",
+    "inspect_gateway",
     "mark_behind",
+    "overwrite_drift",
     "preview_gateway",
     "preview_publishing",
     "publish",
@@ -39,5 +46,6 @@ __all__ = [
     "roll_back",
     "set_token",
     "sweep",
+    "sweep_drift",
     "withdraw",
 ]

@@ -67,6 +67,7 @@ def change_gateway(
     name: str | None = None,
     options: Mapping[str, str] | None = None,
     listeners: Sequence[ListenerValues] | None = None,
+    drift_policy: str | None = None,
 ) -> Gateway:
     """Change what is given; `listeners` replaces them all. Short name and kind stay for good.
 
@@ -77,6 +78,7 @@ def change_gateway(
     before = _summary(gateway)
     gateway.name = gateway.name if name is None else name
     gateway.options = gateway.options if options is None else clean_options(options)
+    gateway.drift_policy = drift_policy or gateway.drift_policy
     gateway.full_clean(exclude=["token_sealed", "token_digest"])
     gateway.save()
     if listeners is not None:
@@ -228,6 +230,7 @@ def _summary(gateway: Gateway) -> dict[str, Any]:
         "name": gateway.name,
         "kind": gateway.kind,
         "options": sorted(gateway.options),
+        "drift_policy": gateway.drift_policy,
         "listeners": [
             {"environment": row.environment.slug, "port": row.port, "host": row.host, "url": row.public_url}
             for row in listeners

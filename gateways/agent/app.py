@@ -124,6 +124,20 @@ def build_app(agent: Agent) -> Starlette:
             return JSONResponse(summary)
         return JSONResponse({**summary, "items": state.items})
 
+    async def get_files(request: Request) -> Response:
+        """The files as they lie on disk, whoever wrote them: keys included, as in a push. `?texts=no`: digests."""
+        found = await agent.applier.on_disk()
+        answer = {
+            "node": agent.settings.node,
+            "version": found.version,
+            "digest": found.digest,
+            "stale": found.stale,
+            "digests": found.digests,
+        }
+        if request.query_params.get("texts") != "no":
+            answer["files"] = found.files
+        return JSONResponse(answer)
+
     async def get_metrics(request: Request) -> Response:
         return Response(metrics.render(), media_type="text/plain; version=0.0.4")
 
@@ -131,6 +145,7 @@ def build_app(agent: Agent) -> Starlette:
         routes=[
             Route("/v1/config", _authenticated(agent.settings.token, put_config), methods=["PUT"]),
             Route("/v1/config", _authenticated(agent.settings.token, get_config), methods=["GET"]),
+            Route("/v1/files", _authenticated(agent.settings.token, get_files), methods=["GET"]),
             Route("/metrics", _authenticated(agent.settings.token, get_metrics), methods=["GET"]),
             Route("/healthz", _health(agent), methods=["GET"]),
         ],

@@ -54,6 +54,20 @@ class State:
         return not self.problems
 
 
+@dataclass(frozen=True, slots=True)
+class OnDisk:
+    """The files as they lie there, and `stale`: the names of those of which Envoy serves another version.
+
+    `version` and `digest` are those of the configuration that was given last.
+    """
+
+    version: int
+    digest: str
+    files: Mapping[str, str]
+    digests: Mapping[str, str]
+    stale: tuple[str, ...]
+
+
 _NOTHING = State(0, "", (), ("Nothing has been published to this node.",))
 
 
@@ -125,6 +139,22 @@ class Applier:
     async def state_without_waiting(self) -> State:
         """Likewise, but during a push what was seen last: a heartbeat must not wait."""
         return self._seen if self._lock.locked() else await self.state()
+
+    async def on_disk(self) -> OnDisk:
+        """What the directory really holds, whoever wrote it. It waits for a push that is under way."""
+        async with self._lock:
+            files, digests = await asyncio.to_thread(self._read_everything)
+            try:
+                serving = await self._admin.versions()
+            except AdminUnreachable:
+                serving = {}
+            stale = tuple(name for name, text in files.items() if _serves_other(name, text, serving))
+            held = self.held
+            return OnDisk(held.version if held else 0, held.digest if held else "", files, digests, stale)
+
+    def _read_everything(self) -> tuple[dict[str, str], dict[str, str]]:
+        files = self._store.everything()
+        return files, {name: content_digest(text) for name, text in files.items()}
 
     async def _look(self) -> State:
         push = self.held

@@ -25,6 +25,7 @@ from gateways.engine.wire import XDS_DIRECTORY, Push, content_digest, read_push
 
 _EMPTY = canonical_json({"version_info": "", "resources": []})
 ENVOY_LOG_BYTES = 16 * 1024 * 1024
+MOST_BYTES_READ = 256 * 1024 * 1024
 _FIRST_FILES = ("cds.json", "lds.json")
 
 
@@ -72,7 +73,11 @@ class Store:
 
     def files(self) -> dict[str, str]:
         """The files that Envoy follows, as they are on disk."""
-        return {path.name: path.read_text() for path in sorted(self.xds.glob("*.json"))}
+        return {path.name: _text(path) for path in sorted(self.xds.glob("*.json")) if path.is_file()}
+
+    def everything(self) -> dict[str, str]:
+        """Every file of the directory that Envoy follows, whoever wrote it. A huge one is cut off."""
+        return {path.name: _text(path) for path in sorted(self.xds.iterdir()) if path.is_file()}
 
     def digests(self) -> dict[str, str]:
         """The digests of those files."""
@@ -84,9 +89,9 @@ class Store:
             write_atomically(self.xds / name, text.encode())
 
     def keep_only(self, names: set[str]) -> None:
-        """Remove files that no configuration names any more."""
-        for path in self.xds.glob("*.json"):
-            if path.name not in names and path.name not in _FIRST_FILES:
+        """Remove files that no configuration names (any more), whoever wrote them."""
+        for path in self.xds.iterdir():
+            if path.is_file() and path.name not in names and path.name not in _FIRST_FILES:
                 path.unlink()
 
     def read_json(self, path: Path) -> dict[str, Any]:
@@ -96,6 +101,12 @@ class Store:
         except (FileNotFoundError, ValueError):
             return {}
         return found if isinstance(found, dict) else {}
+
+
+def _text(path: Path) -> str:
+    """The text of a file that anybody may have written: what is no UTF-8 is replaced, so that nothing stops."""
+    with path.open("rb") as file:
+        return file.read(MOST_BYTES_READ).decode("utf-8", "replace")
 
 
 def write_atomically(path: Path, content: bytes, *, durable: bool = False) -> None:

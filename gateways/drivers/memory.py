@@ -29,6 +29,7 @@ from gateways.engine.document import (
     digest,
     value_digest,
 )
+from gateways.engine.drift import Reading
 from gateways.engine.driver import (
     Adapted,
     Connection,
@@ -107,6 +108,13 @@ class MemoryDriver:
         with self.gateway.lock:
             held = [item for name, item in self.gateway.items.items() if scope is None or name in scope]
         return Document.of(_without_value(item) for item in held)
+
+    def inspect(self, expected: Document) -> tuple[Reading, ...]:
+        """What is held: here nothing lies between what is observed and what is done. It has no nodes."""
+        try:
+            return (Reading("", self.observe(None)),)
+        except DriverError as error:
+            return (Reading("", unread=error.message),)
 
     def apply(self, changes: ChangeSet, progress: Progress) -> None:
         """Carry out the changes one by one. Raises DriverError at the first that is refused."""

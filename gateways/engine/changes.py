@@ -7,11 +7,11 @@ prints a key: `to_plain` of the document module leaves the value out, and its di
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from gateways.engine.document import Document, Item, Key, Kind, Ref, ref, to_plain
+from gateways.engine.document import Block, Document, Grant, Item, Key, Kind, Ref, ref, to_plain
 
 GUARDED_KINDS = frozenset({Kind.ROUTE, Kind.UPSTREAM})
 GUARD_SHARE = 0.3
@@ -100,17 +100,25 @@ class ChangeSet:
         return {"counts": self.counts(), "changes": [_change_to_plain(change) for change in self.changes]}
 
     def only_removals(self) -> ChangeSet:
-        """The deletions of keys, grants and blocks alone, with a `desired` in which nothing else has changed.
+        """What takes access away, alone, with a `desired` in which nothing else has changed.
 
-        Keys and grants take access away, and so go out even when the rest has to wait for a person; the
-        blocks go with them, because a block of a deleted grant would point at nothing.
+        That is: deleted keys, grants and blocks, grants that lose a route, and new blocks. They go out even when
+        the rest has to wait for a person. A block of a deleted grant goes with it, because it would point at
+        nothing.
         """
-        removals = tuple(change for change in self.changes if _is_removal(change))
         items = dict(self.desired.items)
+        removals: list[Change] = []
         for change in self.changes:
-            if not _is_removal(change):
+            removal = _removal(change)
+            if removal is None:
                 _undo(change, items)
-        return ChangeSet(removals, self.observed, Document.of(items.values()))
+                continue
+            removals.append(removal)
+            if isinstance(removal, Update):
+                items[removal.ref] = removal.after
+        desired = Document.of(_standing(items))
+        there = tuple(c for c in removals if not isinstance(c, Create) or c.ref in desired.items)
+        return ChangeSet(there, self.observed, desired)
 
 
 class HeldBack(Exception):
@@ -148,10 +156,23 @@ def raise_if_unsafe(changes: ChangeSet, explained: Collection[Ref] = ()) -> None
             )
 
 
-def _is_removal(change: Change) -> bool:
-    if not isinstance(change, Delete):
-        return False
-    return change.ref.kind in {Kind.KEY, Kind.GRANT, Kind.BLOCK}
+def _removal(change: Change) -> Change | None:
+    """The part of `change` that takes access away; None where there is none."""
+    match change:
+        case Delete(item=Key() | Grant() | Block()) | Create(item=Block()):
+            return change
+        case Update(before=Grant() as before, after=Grant() as after):
+            left = tuple(route for route in before.routes if route in after.routes)
+            return Update(before, replace(before, routes=left)) if left != before.routes else None
+        case _:
+            return None
+
+
+def _standing(items: Mapping[Ref, Item]) -> Iterator[Item]:
+    """All but blocks of grants that are not there: a new grant waits, and so does its block."""
+    for item in items.values():
+        if not isinstance(item, Block) or Ref(Kind.GRANT, item.grant) in items:
+            yield item
 
 
 def _undo(change: Change, items: dict[Ref, Item]) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 if TYPE_CHECKING:
     from gateways.engine.changes import ChangeSet
     from gateways.engine.document import Document, Ref
+    from gateways.engine.drift import Reading
 
 
 class Feature(StrEnum):
@@ -113,6 +114,13 @@ class Driver(Protocol):
 
     def observe(self, scope: Scope) -> Document:
         """What the gateway holds now, of what carries our mark and stands in `scope`."""
+
+    def inspect(self, expected: Document) -> tuple[Reading, ...]:
+        """What each node would really do, read from its own configuration and not from what anybody remembers.
+
+        `expected` is what it should do, adapted and without values: it names what a configuration does not
+        spell out (labels, the plan behind a rate). A node that can't be read is in the answer, with the reason.
+        """
 
     def apply(self, changes: ChangeSet, progress: Progress) -> None:
         """Carry out `changes`, make before break. Idempotent. Nothing without our mark is touched."""

@@ -1,6 +1,7 @@
 """The data planes, what is published on them, and the proof of what they serve."""
 
 from gateways.models.deployment import Deployment, DeploymentQuerySet, DeploymentStep
+from gateways.models.drift import DriftFinding, DriftFindingQuerySet
 from gateways.models.gateway import Gateway, GatewayListener, GatewayNode, GatewayQuerySet
 from gateways.models.proof import AppliedObject, EnforcementState
 from gateways.models.publication import BasePathClaim, Publication, PublicationQuerySet
@@ -11,6 +12,8 @@ __all__ = [
     "Deployment",
     "DeploymentQuerySet",
     "DeploymentStep",
+    "DriftFinding",
+    "DriftFindingQuerySet",
     "EnforcementState",
     "Gateway",
     "GatewayListener",

@@ -44,6 +44,8 @@ class Gateway(Record):
     partial run is to be repeated, `failures` how many failed in a row, `compared_at` when desired and proven
     state were last compared. `pushed_version` and `pushed_digest` are what the last push made every node
     serve, `pushed_setup` is the digest of the listeners, options and number of nodes that it was made for.
+    `drift_policy` says what becomes of drift that is not urgent, `inspect_at` when its configuration is read
+    next, `inspected_at` when all of it was read last, `unread` (`[{"node", "why"}]`) what could not be since.
     """
 
     public_id_prefix = "gw"
@@ -51,6 +53,10 @@ class Gateway(Record):
     class Kind(models.TextChoices):
         ENVOY = "envoy", _("Envoy")
         MEMORY = "memory", _("Memory")
+
+    class DriftPolicy(models.TextChoices):
+        REPORT = "report", _("Report it and wait for a person")
+        OVERWRITE = "overwrite", _("Overwrite it at once")
 
     slug = models.CharField(_("short name"), max_length=48, unique=True, validators=[slug_validator])
     name = models.CharField(_("name"), max_length=80)
@@ -70,6 +76,10 @@ class Gateway(Record):
     pushed_version = models.PositiveBigIntegerField(default=0, editable=False)
     pushed_digest = models.CharField(max_length=64, blank=True, editable=False)
     pushed_setup = models.CharField(max_length=64, blank=True, editable=False)
+    drift_policy = models.CharField(_("drift"), max_length=9, choices=DriftPolicy, default=DriftPolicy.REPORT)
+    inspect_at = models.DateTimeField(null=True, editable=False)
+    inspected_at = models.DateTimeField(null=True, editable=False)
+    unread = models.JSONField(default=list, blank=True, editable=False)
     retired_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects: ClassVar[GatewayQuerySet] = GatewayQuerySet.as_manager()  # type: ignore[assignment]

@@ -15,6 +15,7 @@ from audit.models import TonedChoices
 from gateways.models import (
     AppliedObject,
     Deployment,
+    DriftFinding,
     Gateway,
     GatewayListener,
     GatewayNode,
@@ -31,6 +32,7 @@ class Sync(TonedChoices):
     PUSHING = "pushing", "push", _("Pushing")
     HELD_BACK = "held_back", "hold", _("In part held back")
     FAILING = "failing", "fail", _("Not reached")
+    DRIFTED = "drifted", "fail", _("Drifted")
     SILENT = "silent", "fail", _("No node reports")
     EMPTY = "empty", "off", _("Nothing published")
     RETIRED = "retired", "off", _("Retired")
@@ -46,6 +48,8 @@ class Overview:
     listeners: tuple[GatewayListener, ...]
     publications: int
     held_back: int
+    findings: int = 0
+    """Open findings: what was seen there and nobody decided."""
 
     @property
     def serving(self) -> int:
@@ -70,20 +74,24 @@ def overviews(gateways: QuerySet[Gateway]) -> list[Overview]:
         .exclude(held_back_reason="")
         .values_list("gateway_id", flat=True)
     )
+    drifted = Counter(
+        DriftFinding.objects.open().filter(gateway__in=found).values_list("gateway_id", flat=True)
+    )
     return [
         Overview(
             gateway,
-            _sync(gateway, nodes[gateway.pk], held[gateway.pk], gateway.published),
+            _sync(gateway, nodes[gateway.pk], held[gateway.pk], drifted[gateway.pk]),
             tuple(nodes[gateway.pk]),
             tuple(listeners[gateway.pk]),
             gateway.published,
             held[gateway.pk],
+            drifted[gateway.pk],
         )
         for gateway in found
     ]
 
 
-def _sync(gateway: Gateway, nodes: Iterable[GatewayNode], held: int, published: int) -> Sync:
+def _sync(gateway: Any, nodes: Iterable[GatewayNode], held: int, drifted: int) -> Sync:
     if gateway.retired_at is not None:
         return Sync.RETIRED
     if gateway.kind != Gateway.Kind.MEMORY and not any(n.state != GatewayNode.State.AWAY for n in nodes):
@@ -93,9 +101,11 @@ def _sync(gateway: Gateway, nodes: Iterable[GatewayNode], held: int, published: 
     waits = gateway.retry_at is not None  # for a person, or for an address that may become reachable
     if gateway.behind_since is not None and not waits:
         return Sync.PUSHING
+    if drifted:
+        return Sync.DRIFTED
     if held or waits:
         return Sync.HELD_BACK
-    return Sync.IN_STEP if published or gateway.pushed_version else Sync.EMPTY
+    return Sync.IN_STEP if gateway.published or gateway.pushed_version else Sync.EMPTY
 
 
 def _by_gateway(rows: Iterable[Any]) -> dict[int, list[Any]]:
@@ -143,7 +153,7 @@ def _visible_names(names: set[tuple[str, str]], actor: Actor) -> set[tuple[str, 
         ids[kind].add(public_id)
     found: set[tuple[str, str]] = set()
     for kind, wanted in ids.items():
-        rows = _own_rows(kind, actor)
+        rows = own_rows(kind, actor)
         if rows is not None:
             found |= {
                 (kind, public_id)
@@ -152,7 +162,11 @@ def _visible_names(names: set[tuple[str, str]], actor: Actor) -> set[tuple[str, 
     return found
 
 
-def _own_rows(kind: str, actor: Actor) -> QuerySet[Any] | None:
+OWN_KINDS = ("route", "upstream", "limit", "grant", "consumer", "key", "block")
+"""The kinds of object behind which stands a row of some team."""
+
+
+def own_rows(kind: str, actor: Actor) -> QuerySet[Any] | None:
     """The rows behind a kind of object that belong to teams of `actor`, on either side."""
     apis, applications = actor.team_ids(Verb.API_VIEW), actor.team_ids(Verb.APPLICATION_VIEW)
     given = Q(api_version__api__team__in=apis) | Q(application__team__in=applications)

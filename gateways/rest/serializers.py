@@ -7,7 +7,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from gateways.models import Deployment, EnforcementState, Gateway, GatewayNode, Publication
+from gateways.models import Deployment, DriftFinding, EnforcementState, Gateway, GatewayNode, Publication
 from gateways.queries.overview import Sync
 
 SLUG = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
@@ -51,12 +51,20 @@ class NodeOut(serializers.ModelSerializer[GatewayNode]):
         read_only_fields = fields
 
 
+class UnreadOut(serializers.Serializer[Any]):
+    """A node whose own configuration could not be read; `node` is empty for the gateway as a whole."""
+
+    node = serializers.CharField(allow_blank=True)
+    why = serializers.CharField()
+
+
 class GatewayOut(serializers.ModelSerializer[Gateway]):
     """A data plane. `sync` says whether it has got what was decided."""
 
     id = serializers.CharField(source="public_id", read_only=True)
     sync = serializers.SerializerMethodField()
     listeners = ListenerOut(many=True, read_only=True)
+    unread = UnreadOut(many=True, read_only=True)
 
     class Meta:
         model = Gateway
@@ -69,6 +77,9 @@ class GatewayOut(serializers.ModelSerializer[Gateway]):
             "listeners",
             "pushed_version",
             "behind_since",
+            "drift_policy",
+            "inspected_at",
+            "unread",
             "retired_at",
             "created_at",
             "updated_at",
@@ -93,6 +104,7 @@ class GatewayChange(serializers.Serializer[Any]):
     name = serializers.CharField(max_length=80, required=False)
     options = serializers.DictField(child=serializers.CharField(max_length=300), required=False)
     listeners = ListenerIn(many=True, required=False)
+    drift_policy = serializers.ChoiceField(choices=Gateway.DriftPolicy.choices, required=False)
 
 
 class GatewayCreated(GatewayOut):
@@ -268,6 +280,56 @@ class PublicationOut(serializers.ModelSerializer[Publication]):
     def get_address(self, publication: Publication) -> str:
         addresses: dict[int, str] = self.context.get("addresses", {})
         return addresses.get(publication.pk, "")
+
+
+class DifferenceOut(serializers.Serializer[Any]):
+    """One field: what was decided, and what is there. Never a secret."""
+
+    name = serializers.CharField()
+    before = serializers.CharField(allow_blank=True)
+    after = serializers.CharField(allow_blank=True)
+
+
+class FindingOut(serializers.ModelSerializer[DriftFinding]):
+    """Something that a gateway does and nobody decided. `urgent`: access is at stake, it is put right at once."""
+
+    id = serializers.CharField(source="public_id", read_only=True)
+    gateway = serializers.SlugField(source="gateway.slug", read_only=True)
+    object = serializers.CharField(source="object_id", read_only=True)
+    differences = serializers.SerializerMethodField()
+    adoptable = serializers.BooleanField(source="is_adoptable", read_only=True)
+
+    class Meta:
+        model = DriftFinding
+        fields = (
+            "id",
+            "gateway",
+            "node",
+            "kind",
+            "object",
+            "label",
+            "sort",
+            "urgent",
+            "differences",
+            "adoptable",
+            "state",
+            "reason",
+            "decided_by",
+            "decided_at",
+            "first_seen",
+            "last_seen",
+        )
+        read_only_fields = fields
+
+    @extend_schema_field(DifferenceOut(many=True))
+    def get_differences(self, finding: DriftFinding) -> list[dict[str, str]]:
+        return [{"name": name, "before": old, "after": new} for name, old, new in finding.fields]
+
+
+class IgnoreIn(serializers.Serializer[Any]):
+    """Why it may stay."""
+
+    reason = serializers.CharField(max_length=400)
 
 
 class PublicationIn(serializers.Serializer[Any]):

@@ -3,15 +3,31 @@
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
-from gateways.rest import views
+from gateways.rest import drift, views
 
 router = SimpleRouter(trailing_slash=False)
 router.register("gateways", views.GatewayViewSet, "rest-gateway")
 router.register("deployments", views.DeploymentViewSet, "rest-deployment")
 router.register("publications", views.PublicationViewSet, "rest-publication")
 
+DRIFT = "gateways/<slug:slug>/drift"
+
 urlpatterns = [
     path("", include(router.urls)),
+    path(DRIFT, drift.DriftViewSet.as_view({"get": "list"}), name="rest-drift"),
+    path(
+        f"{DRIFT}/<slug:public_id>",
+        drift.DriftViewSet.as_view({"get": "retrieve"}),
+        name="rest-drift-finding",
+    ),
+    *(
+        path(
+            f"{DRIFT}/<slug:public_id>/{name}",
+            drift.DriftViewSet.as_view({"post": name}),
+            name=f"rest-drift-{name}",
+        )
+        for name in ("overwrite", "adopt", "ignore")
+    ),
     path(
         "credentials/<slug:public_id>/enforcement",
         views.CredentialEnforcementView.as_view({"get": "show"}),

@@ -115,7 +115,7 @@ class GatewayViewSet(ResourceViewSet[Gateway]):
         """
         target, values = self.get_object(), read(request, shapes.ReconcileIn)
         deployment = actions.request_comparison(target, actor=self.actor, **values)
-        data = shapes.DeploymentOut(deployment, context=_parts(self)).data
+        data = shapes.DeploymentOut(deployment, context=parts_of_deployments(self)).data
         return Response(data, status=202, headers={"Location": f"/api/v1/deployments/{deployment.public_id}"})
 
     @extend_schema(responses=shapes.DeploymentOut(many=True))
@@ -126,7 +126,7 @@ class GatewayViewSet(ResourceViewSet[Gateway]):
         page = self.paginate_queryset(
             cast("Any", found.select_related("gateway").prefetch_related("steps").order_by("-id"))
         )
-        context = {**self.get_serializer_context(), **_parts(self)}
+        context = {**self.get_serializer_context(), **parts_of_deployments(self)}
         return self.get_paginated_response(shapes.DeploymentOut(page, many=True, context=context).data)
 
     @extend_schema(request=None, responses=shapes.GatewayToken)
@@ -183,7 +183,7 @@ def _preview(preview: actions.Preview) -> dict[str, Any]:
     }
 
 
-def _parts(view: ResourceViewSet[Any]) -> dict[str, Any]:
+def parts_of_deployments(view: ResourceViewSet[Any]) -> dict[str, Any]:
     """Serializer context: what of a deployment the actor may see, worked out once for each."""
 
     @cache
@@ -218,7 +218,7 @@ class DeploymentViewSet(ResourceViewSet[Deployment]):
         return super().get_queryset().select_related("gateway").prefetch_related("steps")
 
     def get_serializer_context(self) -> dict[str, Any]:
-        return {**super().get_serializer_context(), **_parts(self)}
+        return {**super().get_serializer_context(), **parts_of_deployments(self)}
 
 
 class PublicationFilter(django_filters.FilterSet):  # type: ignore[misc]  # the package is untyped

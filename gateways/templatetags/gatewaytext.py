@@ -18,6 +18,11 @@ KINDS: dict[str, Any] = {
     "grant": _("Subscription"),
     "key": _("Key"),
     "block": _("Block"),
+    "file": _("File"),
+    "listener": _("Listener"),
+    "cluster": _("Cluster"),
+    "filter": _("Filter"),
+    "routes": _("Route table"),
 }
 HIDDEN = frozenset({"kind", "id", "label", "api_version", "revision"})
 """Fields that say nothing to a reader: ids that stand behind the label."""
@@ -60,3 +65,9 @@ def _text(value: Any) -> str:
         value = " ".join(_text(part) for part in value.values())
     text = "–" if value in (None, "") else str(value)
     return text if len(text) <= MOST_CHARS else f"{text[:MOST_CHARS]}…"
+
+
+@register.filter
+def field_name(name: str) -> str:
+    """The name of a field of a finding in words."""
+    return name.replace("_", " ").replace(".", " › ")

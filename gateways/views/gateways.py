@@ -27,6 +27,7 @@ from gateways.forms import GatewayForm, WithdrawForm
 from gateways.models import AppliedObject, Deployment, Gateway, GatewayNode, Publication
 from gateways.queries.addresses import addresses_of, with_places
 from gateways.queries.capabilities import features_of
+from gateways.queries.drift import drift_waiting, looks
 from gateways.queries.history import elapsed, shown_steps
 from gateways.queries.overview import newest_deployments, overviews, visible_part
 from gateways.views.lookup import find_gateway, managed_gateway
@@ -46,6 +47,7 @@ def gateway_list(request: HtmxHttpRequest) -> HttpResponseBase:
         "overviews": shown,
         "retired": gateways.filter(retired_at__isnull=False).count(),
         "moving": any(one.sync == "pushing" for one in shown),
+        "findings": drift_waiting(request.actor),
         "may_manage": request.actor.everywhere(Verb.GATEWAY_MANAGE),
     }
     template = "gateways/gateway_list.html" + ("#list" if htmx_partial(request) else "")
@@ -70,6 +72,7 @@ def gateway_detail(request: HtmxHttpRequest, slug: str) -> HttpResponseBase:
         "deployments": Paginator(newest_deployments(gateway), PER_PAGE).get_page(request.GET.get("page")),
         "held": _held_back(gateway, request),
         "features": sorted(features_of(gateway)),
+        "look": looks([gateway])[0],
         "may_manage": request.actor.everywhere(Verb.GATEWAY_MANAGE),
         "may_compare": request.actor.may(Verb.GATEWAY_COMPARE),
     }
@@ -188,7 +191,11 @@ def gateway_edit(request: HtmxHttpRequest, slug: str) -> HttpResponseBase:
     if request.method == "POST" and form.is_valid():
         try:
             change_gateway(
-                gateway, actor=request.actor, name=form.cleaned_data["name"], listeners=form.listeners()
+                gateway,
+                actor=request.actor,
+                name=form.cleaned_data["name"],
+                listeners=form.listeners(),
+                drift_policy=form.cleaned_data["drift_policy"],
             )
             messages.success(request, _("Saved. Changed listeners are pushed now."))
             return redirect("gateway-detail", gateway.slug)

@@ -19,6 +19,7 @@ import pytest
 from gateways.engine.changes import ChangeSet
 from gateways.engine.diff import diff
 from gateways.engine.document import Document, Item, Key, Ref, ref
+from gateways.engine.drift import differences
 from gateways.engine.driver import Driver, DriverError, Verdict
 from tests.gateways import documents as make
 
@@ -134,6 +135,25 @@ class DriverContract:
         publish(gateway, *shop.base, shop.grant("a", shop.name), shop.key("a"))
         observed = gateway.driver().observe(None)
         assert [key.value for key in observed.of_kind(Key)] == [""]
+
+    def test_what_was_applied_is_what_an_inspection_finds(
+        self, gateway: GatewayUnderTest, shop: Shop
+    ) -> None:
+        """Read from the gateway's own configuration: nothing differs, on no node, and no key has a value."""
+        soon = int(time.time()) + 600
+        grant, key = shop.grant("a", shop.name), shop.key("a")
+        publish(gateway, *shop.base, grant, key, make.block(f"{shop.name}-a", soon))
+        driver = gateway.driver()
+        expected = driver.observe(None)
+        readings = driver.inspect(expected)
+        assert readings
+        for reading in readings:
+            assert reading.unread == ""
+            assert differences(expected, reading) == []
+            assert [key.value for key in reading.document.of_kind(Key)] == [""]
+
+    def test_a_gateway_that_does_not_answer_is_unread(self, gateway: GatewayUnderTest) -> None:
+        assert all(reading.unread for reading in gateway.unreachable().inspect(Document()))
 
     def test_applying_twice_is_the_same_as_once(self, gateway: GatewayUnderTest, shop: Shop) -> None:
         changes, _ = publish(gateway, *shop.base, shop.grant("a", shop.name), shop.key("a"))

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from apis.models import Visibility
 from audit.actions import record_event
-from gateways.models import Deployment, GatewayNode
+from gateways.models import Deployment, DriftFinding, GatewayNode
 from subscriptions.models import Block, Rotation
 from teams.actions import create_approver_group, invite_member, notify
 from teams.models import Membership, Team, TeamRole, User
@@ -72,6 +72,17 @@ def _ids(
     publication = factories.make_publication(version, gateway)
     deployment = Deployment.objects.create(gateway=gateway, cause_label="Kestrel ledger was published")
     node = GatewayNode.objects.create(gateway=gateway, name="edge-1", agent_url="http://127.0.0.1:1")
+    finding = DriftFinding.objects.create(
+        gateway=gateway,
+        kind="upstream",
+        object_id=version.upstream.bindings.get(environment__slug="production").public_id,
+        label="Kestrel backend",
+        sort="changed",
+        digest="0" * 64,
+        difference={"fields": [["timeout_ms", "15000", "Kestrel"]]},
+        first_seen=timezone.now(),
+        last_seen=timezone.now(),
+    )
     application = factories.make_application(team, "Kestrel robot")
     subscription = factories.make_subscription(application, offer)
     credential, _value = factories.make_credential(subscription, name="Kestrel key")
@@ -120,6 +131,7 @@ def _ids(
         "usage/credentials/#public_id": credential.public_id,
         "gateways/#slug": gateway.slug,
         "deployments/#public_id": deployment.public_id,
+        "drift/#public_id": finding.public_id,
         "publications/#public_id": publication.public_id,
         "gateways/<slug:slug>/nodes/#public_id": node.public_id,
         "enforcement/#public_id": credential.public_id,
@@ -142,6 +154,7 @@ def _ids(
         "api/v1/credentials/#public_id": credential.public_id,
         "api/v1/rotations/#public_id": rotation.public_id,
         "api/v1/gateways/#slug": gateway.slug,
+        "api/v1/gateways/<slug:slug>/drift/#public_id": finding.public_id,
         "api/v1/deployments/#public_id": deployment.public_id,
         "api/v1/publications/#public_id": publication.public_id,
     }

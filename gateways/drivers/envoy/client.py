@@ -79,6 +79,10 @@ class AgentClient:
         documents.keep(document)
         return Served(str(plain["digest"]), document, tuple(plain["problems"]))
 
+    def files(self, *, texts: bool) -> Mapping[str, Any]:
+        """The files of the node as they lie on its disk: their digests, with `texts` all of them."""
+        return self._get("/v1/files" if texts else "/v1/files?texts=no")
+
     def _get(self, path: str) -> Mapping[str, Any]:
         with self._client(timeout=ASK_SECONDS, retries=2) as client:
             return dict(client.request("GET", path).json())

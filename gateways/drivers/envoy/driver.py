@@ -7,10 +7,12 @@ from typing import ClassVar
 
 from gateways.drivers.envoy.adapt import adapt
 from gateways.drivers.envoy.client import AgentClient, Served, documents, on_every_node
+from gateways.drivers.envoy.inspection import Setup, inspect_node
 from gateways.drivers.envoy.nodes import merged, named_in, shows, states
 from gateways.drivers.envoy.translate import files, phases
 from gateways.engine.changes import ChangeSet
 from gateways.engine.document import Document, Key, ref
+from gateways.engine.drift import Reading
 from gateways.engine.driver import Adapted, Connection, DriverError, Feature, Progress, Scope, Verdict
 from gateways.engine.wire import make_push
 
@@ -48,6 +50,15 @@ class EnvoyDriver:
         if scope is None:
             return document
         return Document({name: item for name, item in document.items.items() if name in scope})
+
+    def inspect(self, expected: Document) -> tuple[Reading, ...]:
+        """What the files of each node say, whoever wrote them."""
+        setup = Setup(tuple(self.connection.listeners), self._address, self._nodes)
+        results = on_every_node(self.clients, lambda client: inspect_node(client, expected, setup))
+        return tuple(
+            Reading(name, unread=result.message) if isinstance(result, DriverError) else result
+            for name, result in results.items()
+        )
 
     def apply(self, changes: ChangeSet, progress: Progress) -> None:
         """Render, and have every node take it. Raises DriverError in the words of the nodes that did not."""

@@ -74,3 +74,24 @@ def test_removals_keep_the_values_of_the_keys_that_stay() -> None:
     kept = diff(seen, after).only_removals().desired
     assert all(key.value for key in kept.of_kind(Key))
     assert len(list(kept.of_kind(Key))) == 9
+
+
+def test_a_narrowed_grant_and_a_new_block_go_out_too_and_nothing_widens() -> None:
+    """Somebody has given sub_0001 a second route by hand; four other routes are gone without an event."""
+    wanted = make.catalogue(10, make.block("0002", 1_900_000_000))
+    wide = replace(make.grant("0001", "0001"), routes=("pub_0001", "pub_0010"))  # type: ignore[call-arg]
+    seen = Document.of([*(i for n, i in make.catalogue(10).items.items() if n != ref(wide)), wide])
+    after = without(wanted, *routes("0003", "0004", "0005", "0006"))
+    removals = diff(seen, after).only_removals()
+    assert {str(change.ref) for change in removals} == {"grant/sub_0001", "block/blk_0002"}
+    kept = removals.desired.items
+    assert kept[ref(wide)] == replace(wide, routes=("pub_0001",))
+    assert {ref_.id for ref_ in kept if ref_.kind is Kind.ROUTE} == {r.id for r in seen.of_kind(Route)}
+
+
+def test_a_block_of_a_grant_that_waits_to_be_made_waits_with_it() -> None:
+    before = make.catalogue(10)
+    new = [make.route("new"), make.grant("new", "new"), make.block("new", 1_900_000_000)]
+    removals = diff(before, make.catalogue(10, *new)).only_removals()
+    assert removals.is_empty
+    assert removals.desired == before
