@@ -99,16 +99,21 @@ class ChangeSet:
         """JSON values for the preview: counts, and each change with what it was and what it will be."""
         return {"counts": self.counts(), "changes": [_change_to_plain(change) for change in self.changes]}
 
-    def only_removals(self) -> ChangeSet:
+    def only_removals(self, among: Collection[Ref] | None = None) -> ChangeSet:
         """The deletions of keys, grants and blocks alone, with a `desired` in which nothing else has changed.
 
         Keys and grants take access away, and so go out even when the rest has to wait for a person; the
-        blocks go with them, because a block of a deleted grant would point at nothing.
+        blocks go with them, because a block of a deleted grant would point at nothing. `among` keeps to
+        the deletions that it names.
         """
-        removals = tuple(change for change in self.changes if _is_removal(change))
-        items = dict(self.desired.items)
+        removals = tuple(
+            change
+            for change in self.changes
+            if _is_removal(change) and (among is None or change.ref in among)
+        )
+        going, items = {change.ref for change in removals}, dict(self.desired.items)
         for change in self.changes:
-            if not _is_removal(change):
+            if change.ref not in going:
                 _undo(change, items)
         return ChangeSet(removals, self.observed, Document.of(items.values()))
 

@@ -2,6 +2,7 @@
 
 from gateways.models.deployment import Deployment, DeploymentQuerySet, DeploymentStep
 from gateways.models.gateway import Gateway, GatewayListener, GatewayNode, GatewayQuerySet
+from gateways.models.handed_out import HandedOut
 from gateways.models.proof import AppliedObject, EnforcementState
 from gateways.models.publication import BasePathClaim, Publication, PublicationQuerySet
 
@@ -16,6 +17,7 @@ __all__ = [
     "GatewayListener",
     "GatewayNode",
     "GatewayQuerySet",
+    "HandedOut",
     "Publication",
     "PublicationQuerySet",
 ]

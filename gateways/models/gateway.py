@@ -44,6 +44,8 @@ class Gateway(Record):
     partial run is to be repeated, `failures` how many failed in a row, `compared_at` when desired and proven
     state were last compared. `pushed_version` and `pushed_digest` are what the last push made every node
     serve, `pushed_setup` is the digest of the listeners, options and number of nodes that it was made for.
+    While `held_since` is set nothing goes out but the end of access that this database knows of: the gateway
+    was found to know more than the database (`held_reason`), and a person has to look first.
     """
 
     public_id_prefix = "gw"
@@ -70,6 +72,8 @@ class Gateway(Record):
     pushed_version = models.PositiveBigIntegerField(default=0, editable=False)
     pushed_digest = models.CharField(max_length=64, blank=True, editable=False)
     pushed_setup = models.CharField(max_length=64, blank=True, editable=False)
+    held_since = models.DateTimeField(null=True, editable=False)
+    held_reason = models.CharField(max_length=300, blank=True, db_default="", default="", editable=False)
     retired_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects: ClassVar[GatewayQuerySet] = GatewayQuerySet.as_manager()  # type: ignore[assignment]

@@ -53,6 +53,8 @@ class GatewayViewSet(ResourceViewSet[Gateway]):
         "preview": Verb.GATEWAY_VIEW,
         "reconcile": Verb.GATEWAY_VIEW,
         "deployments": Verb.GATEWAY_VIEW,
+        "difference": Verb.GATEWAY_MANAGE,
+        "release": Verb.GATEWAY_MANAGE,
     }
 
     def get_queryset(self) -> QuerySet[Gateway]:
@@ -108,6 +110,21 @@ class GatewayViewSet(ResourceViewSet[Gateway]):
     def reconcile(self, request: Request, slug: str) -> Response:
         """Compare now and push what differs; follow the deployment of the answer."""
         deployment = actions.request_comparison(self.get_object(), actor=self.actor)
+        data = shapes.DeploymentOut(deployment, context=_parts(self)).data
+        return Response(data, status=202, headers={"Location": f"/api/v1/deployments/{deployment.public_id}"})
+
+    @extend_schema(responses=shapes.DifferenceOut)
+    @action(detail=True)
+    def difference(self, request: Request, slug: str) -> Response:
+        """What a push would bring back and take away, keys included: for a held gateway. Looks at the gateway."""
+        return Response(shapes.DifferenceOut(actions.difference_of(self.get_object())).data)
+
+    @extend_schema(request=shapes.ReleaseIn, responses={202: shapes.DeploymentOut})
+    @action(detail=True, methods=["post"])
+    def release(self, request: Request, slug: str) -> Response:
+        """Push again to a held gateway, beginning with the difference that `seen` names."""
+        gateway = self.get_object()
+        deployment = actions.release_gateway(gateway, actor=self.actor, **read(request, shapes.ReleaseIn))
         data = shapes.DeploymentOut(deployment, context=_parts(self)).data
         return Response(data, status=202, headers={"Location": f"/api/v1/deployments/{deployment.public_id}"})
 

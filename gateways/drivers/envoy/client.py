@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gateways.engine.document import Document, Item, Key, from_plain
-from gateways.engine.driver import DriverError, Node
+from gateways.engine.driver import DriverError, Mark, Node
 from gateways.engine.http import HttpClient
 
 PUSH_SECONDS = 120.0
@@ -22,7 +22,7 @@ _AT_ONCE = 8
 class Served:
     """What one node serves: the objects really in force, and what keeps others from it."""
 
-    digest: str
+    mark: Mark
     document: Document
     problems: tuple[str, ...]
 
@@ -73,11 +73,12 @@ class AgentClient:
         digest = str(plain["digest"])
         known = documents.get(digest) if plain["serving"] is True else None
         if known is not None:
-            return Served(digest, known, ())
+            return Served(Mark(int(plain["version"]), digest), known, ())
         plain = self._get("/v1/config")
         document = Document.of(from_plain(item) for item in plain["items"])
         documents.keep(document)
-        return Served(str(plain["digest"]), document, tuple(plain["problems"]))
+        mark = Mark(int(plain["version"]), str(plain["digest"]))
+        return Served(mark, document, tuple(plain["problems"]))
 
     def _get(self, path: str) -> Mapping[str, Any]:
         with self._client(timeout=ASK_SECONDS, retries=2) as client:
