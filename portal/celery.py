@@ -6,9 +6,10 @@ import os
 
 import django
 from celery import Celery
-from celery.signals import beat_init, celeryd_init, setup_logging
+from celery.signals import beat_init, celeryd_init, heartbeat_sent, setup_logging, worker_ready
 from django_structlog.celery.steps import DjangoStructLogInitStep
 
+from portal.heart import beat_heart
 from portal.startup import refuse_unless_sound
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
@@ -30,3 +31,10 @@ def refuse_wrong_settings(**_: object) -> None:
     """Worker and beat do not run on settings that the web refuses."""
     django.setup()
     refuse_unless_sound()
+
+
+@worker_ready.connect
+@heartbeat_sent.connect
+def beat_worker_heart(**_: object) -> None:
+    """Celery's own heartbeat comes from the loop that takes messages, every two seconds: it stops with it."""
+    beat_heart("worker")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gateways.engine.changes import ChangeSet, Delete
-from gateways.engine.document import Block, Grant, Key, Ref
+from gateways.engine.document import Block, Grant, Key, Ref, ref
 from subscriptions.models import Credential, Subscription
 
 
@@ -22,9 +22,9 @@ def ends_of_access(changes: ChangeSet, *, whole: bool) -> set[Ref]:
         return set()
     ended = {grant.id for grant in grants if grant.id in known}
     going = {*known, *(key.id for key in keys if whole or key.grant in ended)}
-    gone = [item for item in (*keys, *grants) if item.id in going]
-    gone_blocks = [item for item in deleted if isinstance(item, Block) and item.grant in ended]
-    return {Ref(item.kind, item.id) for item in (*gone, *gone_blocks)}
+    blocks = {ref(item) for item in deleted if isinstance(item, Block) and item.grant in ended}
+    names = [*map(ref, keys), *map(ref, grants)]
+    return blocks | {name for name in names if name.id in going}
 
 
 def _known(model: type[Credential] | type[Subscription], items: list[Key] | list[Grant]) -> set[str]:

@@ -30,7 +30,7 @@ SHARED = (
 """Objects of the platform that many may see; what they show of a team is still cut to the reader."""
 
 OPEN_NAMES = {
-    "home", "healthz", "rest-schema", "invitation", "catalogue", "api-detail", "api-versions", "api-version",
+    "home", "healthz", "readyz", "rest-schema", "invitation", "catalogue", "api-detail", "api-versions", "api-version",
     "api-reference", "api-plans", "version-openapi", "published-openapi", "addresses-of-version", "rest-catalogue",
     "rest-api-list", "rest-api", "rest-version-list", "rest-version", "rest-version-spec", "rest-plan-list",
     "rest-plan", "rest-version-addresses", "style",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextvars
+import functools
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -108,5 +110,10 @@ def on_every_node[T](
             text = f"the agent's answer cannot be read ({type(error).__name__})"
             return DriverError(text, permanent=False)
 
+    def within(client: AgentClient) -> Callable[[], T | DriverError]:
+        """The attempt with the request id of this thread, which a pool's threads do not have."""
+        return functools.partial(contextvars.copy_context().run, attempt, client)
+
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
-        return dict(zip([c.node.name for c in clients], pool.map(attempt, clients), strict=True))
+        results = pool.map(lambda call: call(), [within(client) for client in clients])
+        return dict(zip([c.node.name for c in clients], results, strict=True))
