@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 import structlog
 from celery import current_app
+from celery.app.trace import trace_task
 from django.test import Client
+from django_structlog.celery.receivers import CeleryReceiver
 
 from audit.models import AuditEvent
 from gateways.drivers.envoy.client import AgentClient, on_every_node
@@ -88,8 +90,11 @@ def test_one_id_goes_from_the_click_through_the_task_into_the_push(
         queue.close()
     assert AuditEvent.objects.get(name="credential.revoked").request_id == GIVEN
     assert sent[0]["__django_structlog__"]["request_id"] == GIVEN
-    # What the worker does with the message, in this process: the same signals, the same task.
-    reconcile_gateway.apply(args=[edge.pk], __django_structlog__=sent[0]["__django_structlog__"])
+    # What the worker does with the message, in this process: its receivers, its tracer, the same task.
+    receivers = CeleryReceiver()
+    receivers.connect_worker_signals()
+    trace_task(reconcile_gateway, sent[0]["id"], [edge.pk], {}, request=sent[0], app=current_app)
+    del receivers
     [failed] = lines(said, event="reconcile_failed")
     assert failed["request_id"] == GIVEN
     assert failed["gateway"] == "edge"
