@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as Caution
 
-from portal import environment
+from portal import environment, tracing
 
 GUESSABLE = (
     "change",
@@ -131,3 +131,18 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+@register()
+def traces_can_be_sent(**_: Any) -> list[CheckMessage]:
+    """Traces that are asked for and cannot be sent would be missed only when they are needed."""
+    missing = tracing.missing_packages() if tracing.wanted() else []
+    if not missing:
+        return []
+    return [
+        Error(
+            f"OTEL_EXPORTER_OTLP_ENDPOINT asks for traces, and {missing[0]} is not installed.",
+            hint="Install requirements/tracing.txt, or unset OTEL_EXPORTER_OTLP_ENDPOINT.",
+            id="gatehouse.E040",
+        )
+    ]
