@@ -7,9 +7,11 @@ from typing import Any
 
 import structlog
 from django.db import connection, models, transaction
+from psycopg import sql
 
 from audit.chain import GENESIS, next_link
 from audit.models import ActorRef, AuditEvent, AuditSeal
+from audit.queries import APPLICATION_ROLE
 from audit.signals import event_recorded
 
 SEAL_LOCK = 0x6761_7465  # one sealer at a time, by advisory lock
@@ -66,3 +68,19 @@ def seal_events(*, most: int = 5_000) -> int:
         seals.append(AuditSeal(event=event, chain=chain))
     AuditSeal.objects.bulk_create(seals)
     return len(seals)
+
+
+def protect_trail() -> None:
+    """Let the application's database role add to the trail and read it, nothing more (T32).
+
+    The first migration does the same. A restore undoes it: new tables get the rights that the owner gives to
+    every table. Must run as the owner; without that role there is nothing to do.
+    """
+    tables = sql.SQL(", ").join(sql.Identifier(model._meta.db_table) for model in (AuditEvent, AuditSeal))
+    role = sql.Identifier(APPLICATION_ROLE)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [APPLICATION_ROLE])
+        if cursor.fetchone() is None:
+            return
+        cursor.execute(sql.SQL("REVOKE ALL ON {} FROM {}").format(tables, role))
+        cursor.execute(sql.SQL("GRANT SELECT, INSERT ON {} TO {}").format(tables, role))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -127,11 +127,6 @@ def _describe(seal: AuditSeal, event: AuditEvent, chain: str) -> str:
     )
 
 
-type Verification = Callable[[], Iterable[str]]
-VERIFICATIONS: dict[str, Verification] = {}
-"""What `manage.py verify` runs beside the chain: name -> findings, one sentence each. Apps add theirs."""
-
-
 def trail_is_insert_only() -> Iterator[str]:
     """A finding for each right by which the application's database role could alter the trail."""
     with connection.cursor() as cursor:
@@ -144,6 +139,3 @@ def trail_is_insert_only() -> Iterator[str]:
                 row = cursor.fetchone()
                 if row and row[0]:
                     yield f"role {APPLICATION_ROLE} may {right} {table}: revoke it"
-
-
-VERIFICATIONS["audit rights"] = trail_is_insert_only

@@ -204,6 +204,11 @@ def manage(*arguments: str) -> list[str]:
     return python(str(ROOT / "manage.py"), *arguments)
 
 
+def role(name: str) -> list[str]:
+    """A process of Gatehouse, started as everywhere else."""
+    return python(str(ROOT / "scripts" / "role"), name)
+
+
 def environment_of_this_process() -> dict[str, str]:
     """Our environment without what would change every Python that we start."""
     without = {"PYTHONHOME", "PYTHONSTARTUP", "DJANGO_SETTINGS_MODULE"}

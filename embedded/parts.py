@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from embedded.installation import Installation, python
+from embedded.installation import Installation, python, role
 from embedded.layout import ROOT
 from embedded.postgres import ADMIN
 from embedded.probes import (
@@ -66,29 +66,17 @@ class Parts:
     def web(self) -> Part:
         one = self.installation
         bind = f"[{one.bind}]" if ":" in one.bind else one.bind
-        command = python("-m", "gunicorn", "portal.wsgi", "--bind", f"{bind}:{one.port('PORTAL_PORT')}")
-        command += [
-            "--worker-class",
-            "gthread",
-            "--workers",
-            "2",
-            "--threads",
-            "8",
-            "--preload",
-            "--no-control-socket",
-        ]
         return self._part(
             "web",
-            [*command, "--timeout", "60", "--graceful-timeout", "8", "--log-level", "warning"],
-            one.portal_environment(),
+            role("web"),
+            {**one.portal_environment(), "WEB_BIND": f"{bind}:{one.port('PORTAL_PORT')}"},
             lambda: http_answers(f"{one.inner_portal_url}/healthz"),
         )
 
     def worker(self) -> Part:
         name = f"worker@{self.installation.layout.mark}"
-        command = python("-m", "celery", "-A", "portal", "worker", "--hostname", name, "--concurrency", "2")
-        command += ["--queues", "push,ingest,mail,default", "--without-gossip", "--without-mingle"]
-        part = self._part("worker", command, self.installation.portal_environment(), self._worker_says_ready)
+        environment = {**self.installation.portal_environment(), "WORKER_NAME": name}
+        part = self._part("worker", role("worker"), environment, self._worker_says_ready)
         ping = python(
             "-m", "celery", "-A", "portal", "inspect", "ping", "--destination", name, "--timeout", "5"
         )
@@ -102,7 +90,7 @@ class Parts:
         schedule = self.installation.layout.state / "beat"
         return self._part(
             "beat",
-            python("-m", "celery", "-A", "portal", "beat", "--pidfile", ""),
+            role("beat"),
             self.installation.portal_environment(),
             lambda: file_is_new(schedule, "schedule*"),
         )
@@ -110,7 +98,7 @@ class Parts:
     def agent(self) -> Part:
         part = self._part(
             "agent with Envoy",
-            python("-m", "gateways.agent"),
+            role("agent"),
             self.installation.agent_environment(),
             lambda: http_answers(f"{self.installation.agent_url}/healthz"),
         )

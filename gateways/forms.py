@@ -193,3 +193,15 @@ def _initial(gateway: Gateway | None) -> dict[str, Any]:
         slug = row.environment.slug
         initial |= {f"port-{slug}": row.port, f"url-{slug}": row.public_url, f"host-{slug}": row.host}
     return initial
+
+
+class ReleaseForm(forms.Form):
+    """Confirms the difference that was shown: `seen` names it."""
+
+    seen = forms.CharField(widget=forms.HiddenInput, max_length=64)
+    note = forms.CharField(
+        label=_("Note"),
+        max_length=400,
+        required=False,
+        help_text=_("Stands in the audit trail, for whoever asks later."),
+    )

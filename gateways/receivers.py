@@ -95,7 +95,7 @@ def _holding(kind: Kind, public_id: str) -> QuerySet[Gateway]:
 
 
 TOUCHED: dict[str, Touched] = {
-    **dict.fromkeys(("gateway.created", "gateway.changed"), _of_gateway),
+    **dict.fromkeys(("gateway.created", "gateway.changed", "gateway.released"), _of_gateway),
     **dict.fromkeys(
         ("publication.published", "publication.rolled_back", "publication.withdrawn"), _of_publication
     ),

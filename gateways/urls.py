@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
-from gateways.views import agent, drift, fragments, gateways, publications
+from gateways.views import agent, drift, fragments, gateways, held, publications
 
 VERSION = "<slug:team>/<slug:slug>/v<int:major>/"
 
@@ -12,6 +12,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("gateways/<slug:slug>/", gateways.gateway_detail, name="gateway-detail"),
     path("gateways/<slug:slug>/pending/", gateways.gateway_pending, name="gateway-pending"),
     path("gateways/<slug:slug>/compare/", gateways.gateway_compare, name="gateway-compare"),
+    path("gateways/<slug:slug>/held/", held.gateway_held, name="gateway-held"),
     path("gateways/<slug:slug>/edit/", gateways.gateway_edit, name="gateway-edit"),
     path("gateways/<slug:slug>/token/", gateways.gateway_token, name="gateway-token"),
     path("gateways/<slug:slug>/retire/", gateways.gateway_retire, name="gateway-retire"),

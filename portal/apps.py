@@ -6,4 +6,4 @@ class PortalConfig(AppConfig):
     verbose_name = "Portal"
 
     def ready(self) -> None:
-        from portal import checks  # noqa: F401 - registers itself once the apps are loaded
+        from portal import checks, metrics, worker_metrics  # noqa: F401 - they register themselves once the apps are loaded

@@ -6,10 +6,19 @@ import os
 
 import django
 from celery import Celery
-from celery.signals import beat_init, celeryd_init, setup_logging
+from celery.signals import (
+    beat_init,
+    celeryd_init,
+    heartbeat_sent,
+    setup_logging,
+    worker_process_init,
+    worker_ready,
+)
 from django_structlog.celery.steps import DjangoStructLogInitStep
 
+from portal.heart import beat_heart
 from portal.startup import refuse_unless_sound
+from portal.tracing import start_tracing
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
@@ -30,3 +39,22 @@ def refuse_wrong_settings(**_: object) -> None:
     """Worker and beat do not run on settings that the web refuses."""
     django.setup()
     refuse_unless_sound()
+
+
+@worker_ready.connect
+@heartbeat_sent.connect
+def beat_worker_heart(**_: object) -> None:
+    """Celery's own heartbeat comes from the loop that takes messages, every two seconds: it stops with it."""
+    beat_heart("worker")
+
+
+@worker_process_init.connect
+def trace_tasks(**_: object) -> None:
+    """Each process that works on tasks sends its own traces."""
+    start_tracing("worker")
+
+
+@beat_init.connect
+def trace_beat(**_: object) -> None:
+    """What beat rings is where many traces begin."""
+    start_tracing("beat")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as Caution
 
-from portal import environment
+from portal import environment, tracing
 
 GUESSABLE = (
     "change",
@@ -90,3 +91,58 @@ def production_shape(**_: Any) -> list[CheckMessage]:
             )
         )
     return found
+
+
+@register()
+def numbers_are_guarded(**_: Any) -> list[CheckMessage]:
+    """Who may read the metrics: a token that nobody guesses, or a port that nobody else reaches."""
+    found: list[CheckMessage] = []
+    token, listen = settings.METRICS_TOKEN, settings.WORKER_METRICS_LISTEN
+    if token and (len(token) < 32 or len(set(token)) < 10):
+        found.append(
+            Error(
+                "METRICS_TOKEN is short or a placeholder.",
+                hint="Set it to 40 random characters, or unset it to hand out no metrics.",
+                id="gatehouse.E030",
+            )
+        )
+    host, _colon, port = listen.rpartition(":")
+    if listen and not (host and port.isdecimal() and 0 < int(port) < 65_536):
+        found.append(
+            Error(
+                "WORKER_METRICS_LISTEN is no address with a port.",
+                hint="Write it like 127.0.0.1:9102.",
+                id="gatehouse.E031",
+            )
+        )
+    elif listen and not token and not _is_loopback(host):
+        found.append(
+            Error(
+                "WORKER_METRICS_LISTEN lets other machines read the metrics.",
+                hint="Set METRICS_TOKEN too, or listen on 127.0.0.1.",
+                id="gatehouse.E032",
+            )
+        )
+    return found
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+@register()
+def traces_can_be_sent(**_: Any) -> list[CheckMessage]:
+    """Traces that are asked for and cannot be sent would be missed only when they are needed."""
+    missing = tracing.missing_packages() if tracing.wanted() else []
+    if not missing:
+        return []
+    return [
+        Error(
+            f"OTEL_EXPORTER_OTLP_ENDPOINT asks for traces, and {missing[0]} is not installed.",
+            hint="Install requirements/tracing.txt, or unset OTEL_EXPORTER_OTLP_ENDPOINT.",
+            id="gatehouse.E040",
+        )
+    ]

@@ -90,6 +90,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "portal.request_id.RequestIdMiddleware",
+    "portal.metrics.MetricsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
@@ -263,6 +265,7 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_SSL_REDIRECT = HTTPS and env.flag("SECURE_SSL_REDIRECT")
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]  # asked from inside, without TLS
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 if TRUSTED_PROXY_COUNT and HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -360,6 +363,7 @@ CELERY_TASK_ROUTES = {
     "teams.tasks.*": {"queue": "mail"},
 }
 CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULER = "portal.beat:Scheduler"
 CELERY_BEAT_SCHEDULE_FILENAME = str(STATE_DIR / "beat" / "schedule")
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep-gateways": {"task": "gateways.tasks.sweep", "schedule": 10.0, "options": {"expires": 10}},
@@ -433,7 +437,7 @@ TIME_ZONE = "UTC"
 # --- Files --------------------------------------------------------------------------------------
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
-STATIC_ROOT = STATE_DIR / "static"
+STATIC_ROOT = Path(env.text("GATEHOUSE_STATIC", str(STATE_DIR / "static")))
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {
@@ -443,7 +447,12 @@ STORAGES = {
     },
 }
 
+# --- Numbers for Prometheus: who may read them ------------------------------------------------------
+METRICS_TOKEN = env.secret("METRICS_TOKEN")
+WORKER_METRICS_LISTEN = env.text("WORKER_METRICS_LISTEN")
+
 # --- Logs ---------------------------------------------------------------------------------------
 LOGGING_CONFIG = None
 LOGGING = logging_config(level=env.log_level("LOG_LEVEL"))
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
+DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = True  # portal/request_id.py has looked at it before

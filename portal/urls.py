@@ -4,12 +4,14 @@ from django.conf import settings
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView
 
-from portal import rest_docs, style, views
+from portal import health, metrics, rest_docs, style, views
 from teams.admin import operators
 
 urlpatterns = [
     path("", views.home, name="home"),
-    path("healthz", views.healthz, name="healthz"),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
+    path("metrics", metrics.metrics, name="metrics"),
     path("accounts/", include("allauth.urls")),
     path("admin/", operators.urls),
     path("api/v1/schema/", SpectacularAPIView.as_view(), name="rest-schema"),

@@ -1,8 +1,8 @@
-"""Home, health, and the pages for what went wrong."""
+"""Home, and the pages for what went wrong."""
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
 from portal.rest import problem_page
@@ -13,12 +13,6 @@ from teams.access import OPEN, HtmxHttpRequest, page
 def home(request: HtmxHttpRequest) -> HttpResponse:
     """The catalogue is the front door."""
     return redirect("catalogue")
-
-
-@page(OPEN)
-def healthz(_request: HtmxHttpRequest) -> HttpResponse:
-    """Liveness: this process answers. Touches neither database nor broker."""
-    return JsonResponse({"status": "ok"})
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

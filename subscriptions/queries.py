@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,6 +14,8 @@ from django.utils.translation import gettext_lazy as _lazy
 
 from apis.models import Api, ApiShare, ApiVersion, Environment, Plan, PlanRevision, Visibility
 from audit.models import AuditEvent
+from audit.sealing import SealBroken
+from subscriptions.keys import key_id_of, open_key, value_digest
 from subscriptions.models import (
     AccessRequest,
     Application,
@@ -359,3 +361,21 @@ def _open_step(request: AccessRequest) -> dict[str, Any]:
         "at": request.decided_at if open_now else None,
         "detail": "",
     }
+
+
+# ---- what `manage.py verify` asks ----
+
+
+def broken_keys() -> Iterator[str]:
+    """A sentence for each key whose sealed value does not open, or is not the key that the row tells of."""
+    fields = ("public_id", "key_id", "value_digest", "sealed")
+    for public_id, key_id, digest, sealed in (
+        Credential.objects.order_by("pk").values_list(*fields).iterator()
+    ):
+        try:
+            value = open_key(sealed, public_id)
+        except SealBroken as error:
+            yield f"credential {public_id}: {error}"
+            continue
+        if key_id_of(value) != key_id or value_digest(value) != digest:
+            yield f"credential {public_id}: the sealed key is not the one that the row tells of"

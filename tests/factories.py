@@ -30,7 +30,7 @@ from apis.models import (
 )
 from audit.models import ActorKind
 from gateways.engine.document import value_digest
-from gateways.models import BasePathClaim, Gateway, GatewayListener, Publication
+from gateways.models import BasePathClaim, Gateway, GatewayListener, GatewayNode, Publication
 from gateways.tokens import put_token
 from subscriptions.keys import key_digest, make_key, seal_key
 from subscriptions.models import AccessRequest, Application, Credential, Subscription
@@ -291,6 +291,13 @@ def make_gateway(
             public_url=f"http://{slug}.example.test:{port}",
         )
     return gateway
+
+
+def make_node(gateway: Gateway, name: str = "edge-1") -> GatewayNode:
+    """A node that has just reported; nobody listens at its address."""
+    return GatewayNode.objects.create(
+        gateway=gateway, name=name, agent_url="http://127.0.0.1:1", serving=True, heartbeat_at=timezone.now()
+    )
 
 
 def make_publication(version: ApiVersion, gateway: Gateway, environment: str = "production") -> Publication:

@@ -24,6 +24,15 @@ def test_every_setting_of_the_agent_is_documented() -> None:
     assert sorted(name for name in names if not {name, name.removesuffix("_FILE")} & documented) == []
 
 
+def test_every_setting_of_the_roles_is_documented() -> None:
+    source = "".join(
+        (ROOT / name).read_text() for name in ("scripts/role", "scripts/backup", "portal/serving.py")
+    )
+    names = set(re.findall(r'"((?:WEB|WORKER|PG)_[A-Z]+)"', source))
+    assert len(names) > 6
+    assert sorted(name for name in names if f"`{name}`" not in CONFIGURATION) == []
+
+
 def test_links_between_documents_lead_somewhere() -> None:
     for document in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", document.read_text()):

@@ -15,10 +15,12 @@ from gateways.actions.nodes import Heartbeat, fetch_config, record_heartbeat
 from gateways.actions.previews import Preview, preview_gateway, preview_publishing
 from gateways.actions.publications import PlaceToPublish, publish, publish_to, roll_back, withdraw
 from gateways.actions.reconcile import reconcile
+from gateways.actions.restored import Difference, difference_of, hold_gateway, release_gateway
 from gateways.actions.ringing import mark_behind, request_comparison, ring
 from gateways.actions.sweep import sweep
 
 __all__ = [
+    "Difference",
     "Heartbeat",
     "ListenerValues",
     "PlaceToPublish",
@@ -27,7 +29,9 @@ __all__ = [
     "ask_deployment",
     "change_gateway",
     "create_gateway",
+    "difference_of",
     "fetch_config",
+    "hold_gateway",
     "ignore_drift",
     "inspect_after_push",
     "inspect_gateway",
@@ -39,6 +43,7 @@ __all__ = [
     "publish_to",
     "reconcile",
     "record_heartbeat",
+    "release_gateway",
     "request_comparison",
     "retire_gateway",
     "retire_node",

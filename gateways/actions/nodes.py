@@ -9,12 +9,14 @@ from django.db.models import F
 from django.utils import timezone
 
 from gateways.actions.proofs import proven_objects
+from gateways.actions.restored import hold_if_unknown, remember_handed_out
 from gateways.actions.ringing import mark_behind, ring, try_again_now
 from gateways.comparison import refusal_of_upstream, weigh
 from gateways.connections import counted_nodes, driver_for
 from gateways.desired import desired_objects
 from gateways.egress import refusal_of_target
 from gateways.engine.document import Document, Upstream, digest, ref
+from gateways.engine.driver import Mark
 from gateways.models import Gateway, GatewayNode
 from gateways.queries.due import lease_is_free
 
@@ -59,19 +61,24 @@ def record_heartbeat(gateway: Gateway, beat: Heartbeat) -> tuple[GatewayNode, st
         mark_behind([gateway.pk])
         try_again_now(gateway.pk)
         ring([gateway.pk])
+    if beat.version and not (beat.version == gateway.pushed_version and not stale):
+        hold_if_unknown(gateway, [Mark(beat.version, beat.digest)], wake=True)
+    if gateway.held_since is not None:
+        return node, "same"
     at_rest = Gateway.objects.filter(lease_is_free(), pk=gateway.pk).exists()
     return node, "fetch" if stale and at_rest and gateway.pushed_version else "same"
 
 
 def fetch_config(gateway: Gateway, node: str = "") -> bytes | None:
-    """What `node` of `gateway` should serve now, as its agent takes it; None while there is nothing to fetch.
+    """What `node` of `gateway` should serve now, as its agent takes it; None while there is nothing to fetch, and
+    while the gateway is held: what this database says may bring back what was taken away.
 
     It is desired state without what is held back. Where that is not what was pushed last, the worker is asked:
     its push compares, guards against mass deletion and proves. A node that serves something waits for it, one
     that serves nothing gets what is desired at once, under a number of its own so that no older push can undo
     it: for callers that is better than nothing, whatever the guard may say.
     """
-    if not gateway.pushed_version:
+    if not gateway.pushed_version or gateway.held_since is not None:
         return None
     desired = desired_objects(gateway, with_values=True)
     nodes, _away = counted_nodes(gateway)
@@ -83,6 +90,7 @@ def fetch_config(gateway: Gateway, node: str = "") -> bytes | None:
         if gateway.nodes.filter(name=node, version__gt=0).exists():
             return None
         version = _next_version(gateway)
+    remember_handed_out(gateway.pk, Mark(version, pushable.digest()))
     return driver_for(gateway, version=version, nodes=nodes).snapshot(pushable)
 
 

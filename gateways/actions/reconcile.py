@@ -29,16 +29,18 @@ from gateways.actions.lease import (
     take_version,
 )
 from gateways.actions.proofs import Finding, Proven, proven_objects, unproven, write_proofs
+from gateways.actions.restored import WAITS, hold_if_unknown, remember_handed_out
 from gateways.comparison import Comparison, compare, weigh
 from gateways.connections import counted_nodes, driver_for, setup_digest
 from gateways.desired import desired_objects
 from gateways.egress import refusal_of_target
 from gateways.engine.changes import ChangeSet, Create, HeldBack, raise_if_unsafe
 from gateways.engine.document import Document, Ref
-from gateways.engine.driver import Driver, DriverError
+from gateways.engine.driver import Driver, DriverError, Mark
 from gateways.models import Deployment, Gateway, GatewayNode
 from gateways.queries.due import is_due
 from gateways.queries.explained import explained_deletions
+from gateways.queries.restored import ends_of_access
 
 MOST_RUNS = 8
 """Runs in a row by one worker while events keep arriving; then the bell is rung again for the next."""
@@ -103,7 +105,9 @@ class _Run:
         self.rung_at: datetime | None = self.gateway.rung_at
         self.version = self.gateway.version + 1
         self.version_taken = False
+        self.nodes: list[GatewayNode] = []
         self.away: list[GatewayNode] = []
+        self.held = ""
         self.setup = ""
         self.renewed_at = 0.0
 
@@ -135,6 +139,7 @@ class _Run:
         driver = self._driver()
         roots = _still_refused(desired, proven, asked=self.journal.deployment is not None)
         comparison = compare(driver, desired, roots, check_target=refusal_of_target)
+        driver = self._numbered(driver)
         result = self._push(driver, _Result(comparison, refused=roots))
         self._verify(driver, result, proven)
         return result
@@ -142,16 +147,29 @@ class _Run:
     def _driver(self) -> Driver:
         nodes, self.away = counted_nodes(self.gateway)
         self.setup = setup_digest(self.gateway, len(nodes))
-        # A portal restored from a backup must not fall behind the numbers that its nodes have seen.
-        self.version = max(self.version, *(node.version + 1 for node in nodes)) if nodes else self.version
+        self.nodes = nodes
         return driver_for(self.gateway, version=self.version, nodes=nodes)
+
+    def _numbered(self, driver: Driver) -> Driver:
+        """The driver, with a number above all that its nodes hold; notes when they hold more than we know.
+
+        A portal restored from a backup must not fall behind the numbers that its nodes have seen.
+        """
+        marks = list(driver.marks().values())
+        self.held = hold_if_unknown(self.gateway, marks)
+        seen = max((mark.version for mark in marks), default=0)
+        if seen < self.version:
+            return driver
+        self.version = seen + 1
+        return driver_for(self.gateway, version=self.version, nodes=self.nodes)
 
     def _push(self, driver: Driver, result: _Result) -> _Result:
         """Apply what may be applied. What the gateway refuses by name is held back, and the rest tried again."""
         for _attempt in range(MOST_REFUSALS):
-            result.changes = self._guarded(result)
+            result.changes = self._guarded(driver, result)
             try:
-                self._apply(driver, result)
+                if not (self.held and result.changes.is_empty):
+                    self._apply(driver, result)
                 return result
             except DriverError as error:
                 if not error.permanent:
@@ -177,6 +195,7 @@ class _Run:
             self.version_taken = True
         comparison = result.comparison
         self.journal.record(result.changes, comparison.held, comparison.adapted.notes, self.version)
+        remember_handed_out(self.gateway.pk, Mark(self.version, result.changes.desired.digest()))
         driver.apply(result.changes, self._step)
         Gateway.objects.filter(pk=self.gateway.pk, lease_owner=self.lease.owner).update(
             pushed_version=self.version,
@@ -184,8 +203,10 @@ class _Run:
             pushed_setup=self.setup,
         )
 
-    def _guarded(self, result: _Result) -> ChangeSet:
+    def _guarded(self, driver: Driver, result: _Result) -> ChangeSet:
         """The changes that may go out: all, or the removals of access alone where a person has to look first."""
+        if self.held:
+            return self._withheld(driver, result)
         changes = result.comparison.changes
         if changes.is_empty or (self.journal.deployment and self.journal.deployment.forced):
             return changes
@@ -196,6 +217,17 @@ class _Run:
             result.guarded = held.message
             return held.changes.only_removals()
         return changes
+
+    def _withheld(self, driver: Driver, result: _Result) -> ChangeSet:
+        """Of a held gateway: the ends of access that this database knows of. The rest is said to wait."""
+        comparison = result.comparison
+        removals = comparison.changes.only_removals(
+            ends_of_access(comparison.changes, whole=driver.renders_whole)
+        )
+        waiting = comparison.changes.refs() & comparison.desired.items.keys()
+        result.comparison = replace(comparison, held={**comparison.held, **dict.fromkeys(waiting, WAITS)})
+        result.guarded = self.held
+        return removals
 
     def _without(self, driver: Driver, result: _Result) -> Comparison:
         before = result.comparison

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hmac
+import re
 import time
+import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +35,8 @@ from gateways.engine.wire import WireError, read_push
 
 logger = structlog.get_logger(__name__)
 
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+"""An id that is taken over from the worker, so that one search finds the way of a decision."""
 LARGEST_PUSH = 256 * 1024 * 1024
 _OUTCOMES: tuple[tuple[type[Exception], int, str], ...] = (
     (WireError, 400, "Not a configuration"),
@@ -223,7 +227,12 @@ def _authenticated(
         given = request.headers.get("authorization", "").encode()
         if not hmac.compare_digest(given, expected):
             return _problem(401, "Not allowed", "Send the gateway's token as Authorization: Bearer.")
-        return await endpoint(request)
+        asked = request.headers.get("x-request-id", "")
+        request_id = asked if _REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            answer = await endpoint(request)
+        answer.headers["X-Request-Id"] = request_id
+        return answer
 
     return guarded
 

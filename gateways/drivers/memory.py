@@ -35,6 +35,7 @@ from gateways.engine.driver import (
     Connection,
     DriverError,
     Feature,
+    Mark,
     Progress,
     Scope,
     Verdict,
@@ -56,6 +57,7 @@ class MemoryGateway:
     items: dict[Ref, Item] = field(default_factory=dict)
     foreign: dict[str, object] = field(default_factory=dict)
     buckets: dict[tuple[str, str], Bucket] = field(default_factory=dict)
+    mark: Mark = field(default_factory=lambda: Mark(0, ""))
     lock: threading.RLock = field(default_factory=threading.RLock)
 
 
@@ -122,6 +124,7 @@ class MemoryDriver:
         for change in changes:
             progress("apply", f"{change.ref}")
             self._apply_one(change)
+        self.gateway.mark = Mark(self.connection.version, changes.desired.digest())
 
     def verify(self, changes: ChangeSet) -> Verdict:
         """Compare what is held with what was to change."""
@@ -131,6 +134,11 @@ class MemoryDriver:
         confirmed = changes.refs() - missing
         unconfirmed = dict.fromkeys(sorted(missing), "The gateway does not show this change.")
         return Verdict(confirmed, unconfirmed, {"memory": "serving" if not missing else "behind"})
+
+    def marks(self) -> Mapping[str, Mark]:
+        """Memory is its own only node."""
+        self._reach()
+        return {"memory": self.gateway.mark}
 
     def snapshot(self, desired: Document) -> bytes:
         """Memory has no agent that would fetch a configuration."""

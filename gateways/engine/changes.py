@@ -99,17 +99,17 @@ class ChangeSet:
         """JSON values for the preview: counts, and each change with what it was and what it will be."""
         return {"counts": self.counts(), "changes": [_change_to_plain(change) for change in self.changes]}
 
-    def only_removals(self) -> ChangeSet:
+    def only_removals(self, among: Collection[Ref] | None = None) -> ChangeSet:
         """What takes access away, alone, with a `desired` in which nothing else has changed.
 
         That is: deleted keys, grants and blocks, grants that lose a route, and new blocks. They go out even when
         the rest has to wait for a person. A block of a deleted grant goes with it, because it would point at
-        nothing.
+        nothing. `among` keeps to the changes of the objects that it names.
         """
         items = dict(self.desired.items)
         removals: list[Change] = []
         for change in self.changes:
-            removal = _removal(change)
+            removal = _removal(change) if among is None or change.ref in among else None
             if removal is None:
                 _undo(change, items)
                 continue

@@ -87,6 +87,17 @@ type Progress = Callable[[str, str], None]
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """The last push that a node took: its number and the digest of its document; 0 and "" for none.
+
+    By it a portal that was restored from a backup sees that its gateways know more than its database.
+    """
+
+    version: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What a read-back found. Confirmed: every node serves it or, deleted, no longer does."""
 
@@ -127,6 +138,9 @@ class Driver(Protocol):
 
     def verify(self, changes: ChangeSet) -> Verdict:
         """Read back what `changes` touched, or probe it."""
+
+    def marks(self) -> Mapping[str, Mark]:
+        """What was pushed last, as each node tells it; kept by the gateway, never by the portal."""
 
     def snapshot(self, desired: Document) -> bytes:
         """The body that an agent fetches for itself at its start; empty for a gateway without agents."""

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import httpx
+import structlog
 
 from gateways.engine.driver import DriverError
 
@@ -86,7 +87,9 @@ class HttpClient:
         for attempt in range(1, attempts + 1):
             last = attempt == attempts
             try:
-                response = self._client.request(method, path, content=content, json=json, headers=headers)
+                response = self._client.request(
+                    method, path, content=content, json=json, headers={**request_id(), **(headers or {})}
+                )
             except httpx.TransportError as error:
                 if last:
                     raise self._unreachable(error) from error
@@ -108,6 +111,12 @@ class HttpClient:
         detail = redact(problem_text(response), self._token)[:MESSAGE_CHARS]
         permanent = 300 <= status < 500 and status not in TEMPORARY_STATUSES
         return DriverError(f"{detail} (HTTP {status})", permanent=permanent)
+
+
+def request_id() -> dict[str, str]:
+    """The id of the call that led here, as a header: the other side's log names it too."""
+    found = structlog.contextvars.get_contextvars().get("request_id")
+    return {"X-Request-Id": str(found)} if found else {}
 
 
 def _authorities(base_url: str, ca_file: str) -> ssl.SSLContext:

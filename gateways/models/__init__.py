@@ -3,6 +3,7 @@
 from gateways.models.deployment import Deployment, DeploymentQuerySet, DeploymentStep
 from gateways.models.drift import DriftFinding, DriftFindingQuerySet
 from gateways.models.gateway import Gateway, GatewayListener, GatewayNode, GatewayQuerySet
+from gateways.models.handed_out import HandedOut
 from gateways.models.proof import AppliedObject, EnforcementState
 from gateways.models.publication import BasePathClaim, Publication, PublicationQuerySet
 
@@ -19,6 +20,7 @@ __all__ = [
     "GatewayListener",
     "GatewayNode",
     "GatewayQuerySet",
+    "HandedOut",
     "Publication",
     "PublicationQuerySet",
 ]

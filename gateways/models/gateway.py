@@ -46,6 +46,8 @@ class Gateway(Record):
     serve, `pushed_setup` is the digest of the listeners, options and number of nodes that it was made for.
     `drift_policy` says what becomes of drift that is not urgent, `inspect_at` when its configuration is read
     next, `inspected_at` when all of it was read last, `unread` (`[{"node", "why"}]`) what could not be since.
+    While `held_since` is set nothing goes out but the end of access that this database knows of: the gateway
+    was found to know more than the database (`held_reason`), and a person has to look first.
     """
 
     public_id_prefix = "gw"
@@ -80,6 +82,8 @@ class Gateway(Record):
     inspect_at = models.DateTimeField(null=True, editable=False)
     inspected_at = models.DateTimeField(null=True, editable=False)
     unread = models.JSONField(default=list, blank=True, editable=False)
+    held_since = models.DateTimeField(null=True, editable=False)
+    held_reason = models.CharField(max_length=300, blank=True, db_default="", default="", editable=False)
     retired_at = models.DateTimeField(null=True, blank=True, editable=False)
 
     objects: ClassVar[GatewayQuerySet] = GatewayQuerySet.as_manager()  # type: ignore[assignment]

@@ -31,6 +31,7 @@ class Sync(TonedChoices):
     IN_STEP = "in_step", "live", _("In step")
     PUSHING = "pushing", "push", _("Pushing")
     HELD_BACK = "held_back", "hold", _("In part held back")
+    HELD = "held", "hold", _("Held: restored")
     FAILING = "failing", "fail", _("Not reached")
     DRIFTED = "drifted", "fail", _("Drifted")
     SILENT = "silent", "fail", _("No node reports")
@@ -96,6 +97,8 @@ def _sync(gateway: Any, nodes: Iterable[GatewayNode], held: int, drifted: int) -
         return Sync.RETIRED
     if gateway.kind != Gateway.Kind.MEMORY and not any(n.state != GatewayNode.State.AWAY for n in nodes):
         return Sync.SILENT
+    if gateway.held_since is not None:
+        return Sync.HELD
     if gateway.failures:
         return Sync.FAILING
     waits = gateway.retry_at is not None  # for a person, or for an address that may become reachable

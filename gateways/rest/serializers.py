@@ -80,6 +80,8 @@ class GatewayOut(serializers.ModelSerializer[Gateway]):
             "drift_policy",
             "inspected_at",
             "unread",
+            "held_since",
+            "held_reason",
             "retired_at",
             "created_at",
             "updated_at",
@@ -240,6 +242,30 @@ class DeploymentOut(serializers.ModelSerializer[Deployment]):
         whole = self.context["parts"](one).whole
         steps = [StepOut(step).data for step in one.steps.all()]
         return [{**step, "detail": step["detail"] if whole else ""} for step in steps]
+
+
+class DifferenceLineOut(serializers.Serializer[Any]):
+    """One key, subscription or block. `of` is the subscription of a key or block, in words."""
+
+    kind = serializers.CharField()
+    id = serializers.CharField()
+    name = serializers.CharField()
+    of = serializers.CharField()
+
+
+class DifferenceOut(serializers.Serializer[Any]):
+    """What a push would change on a held gateway. Send `seen` to confirm exactly this."""
+
+    brings = DifferenceLineOut(many=True, help_text="Access that would come back.")
+    takes = DifferenceLineOut(many=True, help_text="Access that would end.")
+    others = ChangeOut(many=True)
+    seen = serializers.CharField()
+    error = serializers.CharField(help_text="Why the gateway cannot be looked at; empty when it was.")
+
+
+class ReleaseIn(serializers.Serializer[Any]):
+    seen = serializers.CharField(max_length=64)
+    note = serializers.CharField(max_length=400, required=False, default="", allow_blank=True)
 
 
 class PublicationOut(serializers.ModelSerializer[Publication]):

@@ -56,6 +56,8 @@ class GatewayViewSet(ResourceViewSet[Gateway]):
         "replace_token": Verb.GATEWAY_MANAGE,
         "retire": Verb.GATEWAY_MANAGE,
         "retire_node": Verb.GATEWAY_MANAGE,
+        "difference": Verb.GATEWAY_MANAGE,
+        "release": Verb.GATEWAY_MANAGE,
     }
 
     def get_queryset(self) -> QuerySet[Gateway]:
@@ -115,6 +117,21 @@ class GatewayViewSet(ResourceViewSet[Gateway]):
         """
         target, values = self.get_object(), read(request, shapes.ReconcileIn)
         deployment = actions.request_comparison(target, actor=self.actor, **values)
+        data = shapes.DeploymentOut(deployment, context=parts_of_deployments(self)).data
+        return Response(data, status=202, headers={"Location": f"/api/v1/deployments/{deployment.public_id}"})
+
+    @extend_schema(responses=shapes.DifferenceOut)
+    @action(detail=True)
+    def difference(self, request: Request, slug: str) -> Response:
+        """What a push would bring back and take away, keys included: for a held gateway. Looks at the gateway."""
+        return Response(shapes.DifferenceOut(actions.difference_of(self.get_object())).data)
+
+    @extend_schema(request=shapes.ReleaseIn, responses={202: shapes.DeploymentOut})
+    @action(detail=True, methods=["post"])
+    def release(self, request: Request, slug: str) -> Response:
+        """Push again to a held gateway, beginning with the difference that `seen` names."""
+        gateway = self.get_object()
+        deployment = actions.release_gateway(gateway, actor=self.actor, **read(request, shapes.ReleaseIn))
         data = shapes.DeploymentOut(deployment, context=parts_of_deployments(self)).data
         return Response(data, status=202, headers={"Location": f"/api/v1/deployments/{deployment.public_id}"})
 

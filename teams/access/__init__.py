@@ -5,10 +5,11 @@ Together with `models`, `actions` and `queries` this is what other apps may impo
 
 from teams.access.pages import HtmxHttpRequest, htmx_partial, page
 from teams.access.rest import ResourceViewSet, rule_of_view
-from teams.access.rules import AGENT, OPEN, SIGNED_IN, Rule, platform_wide
+from teams.access.rules import AGENT, MONITOR, OPEN, SIGNED_IN, Rule, platform_wide
 
 __all__ = [
     "AGENT",
+    "MONITOR",
     "OPEN",
     "SIGNED_IN",
     "HtmxHttpRequest",

@@ -38,6 +38,10 @@ AGENT = Rule("agent")
 """A gateway's agent with its bearer token; no person enters here."""
 
 
+MONITOR = Rule("monitor")
+"""The monitoring system with its own bearer token; no person enters here."""
+
+
 def as_rule(rule: Rule | Verb) -> Rule:
     """A Verb is short for the rule that asks for it."""
     return rule if isinstance(rule, Rule) else Rule("verb", rule)

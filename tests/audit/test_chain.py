@@ -85,7 +85,7 @@ def test_a_cut_off_end_is_seen_by_an_anchor(events: list[AuditEvent]) -> None:
 def test_the_command_says_what_holds_and_fails_when_it_does_not(events: list[AuditEvent]) -> None:
     said = io.StringIO()
     call_command("verify", stdout=said)
-    assert "6 sealed, 0 not sealed yet" in said.getvalue()
+    assert "audit chain: 6 looked at, 0 findings" in said.getvalue()
     sql_as_owner("UPDATE audit_auditevent SET note = 'x' WHERE id = %s", events[0].pk)
     complaints = io.StringIO()
     with pytest.raises(CommandError):

@@ -126,6 +126,13 @@ class DriverContract:
         publish(gateway, *document)
         assert planned(gateway.driver(), Document.of(document)).is_empty
 
+    def test_the_gateway_tells_which_push_it_holds(self, gateway: GatewayUnderTest, shop: Shop) -> None:
+        """A portal restored from a backup has forgotten; every node must know by itself."""
+        changes, _verdict = publish(gateway, *shop.base)
+        marks = gateway.driver().marks()
+        assert marks
+        assert {mark.digest for mark in marks.values()} == {changes.desired.digest()}
+
     def test_observing_a_scope_shows_that_scope(self, gateway: GatewayUnderTest, shop: Shop) -> None:
         publish(gateway, *shop.base)
         wanted = ref(shop.base[0])

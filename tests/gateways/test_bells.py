@@ -12,8 +12,10 @@ from django.utils import timezone
 from apis.actions import set_binding
 from apis.models import UpstreamBinding
 from gateways.actions import Heartbeat, publish, record_heartbeat, sweep, withdraw
+from gateways.actions.restored import remember_handed_out
 from gateways.actions.ringing import RECONCILE_TASK
 from gateways.drivers.memory import Decision
+from gateways.engine.driver import Mark
 from gateways.models import AppliedObject, Deployment, Gateway, GatewayNode, Publication
 from gateways.tasks import reconcile_gateway
 from gateways.tasks import sweep as sweep_task
@@ -148,7 +150,9 @@ def beat(gateway: Gateway, **changes: Any) -> str:
         "digest": "a" * 64,
         "serving": True,
     }
-    return record_heartbeat(Gateway.objects.get(pk=gateway.pk), Heartbeat(**{**values, **changes}))[1]
+    told = Heartbeat(**{**values, **changes})
+    remember_handed_out(gateway.pk, Mark(told.version, told.digest))
+    return record_heartbeat(Gateway.objects.get(pk=gateway.pk), told)[1]
 
 
 def test_a_new_node_rings_and_a_known_one_does_not(edge: Gateway) -> None:

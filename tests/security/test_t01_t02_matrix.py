@@ -30,7 +30,7 @@ SHARED = (
 """Objects of the platform that many may see; what they show of a team is still cut to the reader."""
 
 OPEN_NAMES = {
-    "home", "healthz", "rest-schema", "invitation", "catalogue", "api-detail", "api-versions", "api-version",
+    "home", "healthz", "readyz", "rest-schema", "invitation", "catalogue", "api-detail", "api-versions", "api-version",
     "api-reference", "api-plans", "version-openapi", "published-openapi", "addresses-of-version", "rest-catalogue",
     "rest-api-list", "rest-api", "rest-version-list", "rest-version", "rest-version-spec", "rest-plan-list",
     "rest-plan", "rest-version-addresses", "style",
@@ -119,6 +119,7 @@ def test_its_own_team_does_reach_them(world: World) -> None:
 
 NOT_FOR_OWNERS = {
     "environment-create", "environment-edit", "administration", "person-roles", "person-access", "gateway-create",
-    "invitation", "rest-usage-summary", "rest-usage-timeseries", "rest-usage-breakdown", "rest-usage-records",
+    "invitation", "metrics", "rest-usage-summary", "rest-usage-timeseries", "rest-usage-breakdown", "rest-usage-records",
 }  # fmt: skip
-"""Routes of administrators, the invitation whose secret is in a mail, and REST queries that need a parameter."""
+"""Routes of administrators and of the monitoring, the invitation whose secret is in a mail, and REST queries that need a
+parameter."""

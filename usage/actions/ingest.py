@@ -20,6 +20,7 @@ from usage.actions.checkpoints import FeedGap, locked_checkpoint
 from usage.actions.quotas import count_against_quotas
 from usage.dimensions import CallerFacts, RouteFacts, callers_of, operation_of, routes_of
 from usage.feed import Call, read_calls
+from usage.metrics import RECORDS
 from usage.models import FeedCheckpoint, UsageRecord
 
 log = structlog.get_logger(__name__)
@@ -63,6 +64,7 @@ def ingest_batch(
         _store(checkpoint, gateway, calls)
         add_to_buckets(gateway, calls)
         count_against_quotas(calls)
+        transaction.on_commit(lambda: RECORDS.labels(gateway.slug).inc(len(calls)))
     checkpoint.offset += len(whole)
     _note_completeness(checkpoint, complete_until)
     checkpoint.save()

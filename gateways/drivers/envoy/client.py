@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextvars
+import functools
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -10,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gateways.engine.document import Document, Item, Key, from_plain
-from gateways.engine.driver import DriverError, Node
+from gateways.engine.driver import DriverError, Mark, Node
 from gateways.engine.http import HttpClient
 
 PUSH_SECONDS = 120.0
@@ -22,7 +24,7 @@ _AT_ONCE = 8
 class Served:
     """What one node serves: the objects really in force, and what keeps others from it."""
 
-    digest: str
+    mark: Mark
     document: Document
     problems: tuple[str, ...]
 
@@ -73,11 +75,12 @@ class AgentClient:
         digest = str(plain["digest"])
         known = documents.get(digest) if plain["serving"] is True else None
         if known is not None:
-            return Served(digest, known, ())
+            return Served(Mark(int(plain["version"]), digest), known, ())
         plain = self._get("/v1/config")
         document = Document.of(from_plain(item) for item in plain["items"])
         documents.keep(document)
-        return Served(str(plain["digest"]), document, tuple(plain["problems"]))
+        mark = Mark(int(plain["version"]), str(plain["digest"]))
+        return Served(mark, document, tuple(plain["problems"]))
 
     def files(self, *, texts: bool) -> Mapping[str, Any]:
         """The files of the node as they lie on its disk: their digests, with `texts` all of them."""
@@ -111,5 +114,10 @@ def on_every_node[T](
             text = f"the agent's answer cannot be read ({type(error).__name__})"
             return DriverError(text, permanent=False)
 
+    def within(client: AgentClient) -> Callable[[], T | DriverError]:
+        """The attempt with the request id of this thread, which a pool's threads do not have."""
+        return functools.partial(contextvars.copy_context().run, attempt, client)
+
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
-        return dict(zip([c.node.name for c in clients], pool.map(attempt, clients), strict=True))
+        results = pool.map(lambda call: call(), [within(client) for client in clients])
+        return dict(zip([c.node.name for c in clients], results, strict=True))

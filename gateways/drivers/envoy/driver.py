@@ -13,7 +13,7 @@ from gateways.drivers.envoy.translate import files, phases
 from gateways.engine.changes import ChangeSet
 from gateways.engine.document import Document, Key, ref
 from gateways.engine.drift import Reading
-from gateways.engine.driver import Adapted, Connection, DriverError, Feature, Progress, Scope, Verdict
+from gateways.engine.driver import Adapted, Connection, DriverError, Feature, Mark, Progress, Scope, Verdict
 from gateways.engine.wire import make_push
 
 _ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - a gateway is there to be reached; `listen` narrows it
@@ -39,6 +39,7 @@ class EnvoyDriver:
         ]
         self._address = connection.options.get("listen") or _ANY_ADDRESS
         self._nodes = max(1, len(connection.nodes))
+        self._seen: Mapping[str, Served] = {}
 
     def adapt(self, desired: Document) -> Adapted:
         """Drop what Envoy cannot be given; see the module `adapt` for the rules."""
@@ -80,6 +81,10 @@ class EnvoyDriver:
                 unconfirmed[change.ref] = f"Not yet in force on {', '.join(behind)}."
         return Verdict(changes.refs() - unconfirmed.keys(), unconfirmed, states(served))
 
+    def marks(self) -> Mapping[str, Mark]:
+        """The push that each node holds, as it was just looked at. Raises DriverError."""
+        return {name: node.mark for name, node in (self._seen or self._served()).items()}
+
     def snapshot(self, desired: Document) -> bytes:
         """The body that an agent fetches at its start: everything in one phase."""
         document = self.adapt(desired).document
@@ -97,10 +102,11 @@ class EnvoyDriver:
         )
         return make_push(self.kind, self.connection.version, changes.desired, rendered).to_bytes()
 
-    def _served(self) -> dict[str, Served]:
+    def _served(self) -> Mapping[str, Served]:
         results = on_every_node(self.clients, AgentClient.served)
         self._raise_failures(results, Document())
-        return {name: result for name, result in results.items() if isinstance(result, Served)}
+        self._seen = {name: result for name, result in results.items() if isinstance(result, Served)}
+        return self._seen
 
     def _raise_failures(self, results: Mapping[str, object], document: Document) -> None:
         if not results:

@@ -9,11 +9,12 @@ from gateways.drivers.envoy.nodes import merged, named_in
 from gateways.engine.changes import Delete, Update
 from gateways.engine.diff import diff
 from gateways.engine.document import Document, Item, Kind, Ref
+from gateways.engine.driver import Mark
 from tests.gateways import documents as make
 
 
 def seen(*nodes: Document) -> Document:
-    return merged([Served(document.digest(), document, ()) for document in nodes])
+    return merged([Served(Mark(1, document.digest()), document, ()) for document in nodes])
 
 
 def test_nodes_that_agree_are_one() -> None:
