@@ -253,7 +253,7 @@ class DifferenceLineOut(serializers.Serializer[Any]):
     of = serializers.CharField()
 
 
-class DifferenceOut(serializers.Serializer[Any]):
+class HeldDifferenceOut(serializers.Serializer[Any]):
     """What a push would change on a held gateway. Send `seen` to confirm exactly this."""
 
     brings = DifferenceLineOut(many=True, help_text="Access that would come back.")

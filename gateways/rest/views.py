@@ -120,11 +120,11 @@ class GatewayViewSet(ResourceViewSet[Gateway]):
         data = shapes.DeploymentOut(deployment, context=parts_of_deployments(self)).data
         return Response(data, status=202, headers={"Location": f"/api/v1/deployments/{deployment.public_id}"})
 
-    @extend_schema(responses=shapes.DifferenceOut)
+    @extend_schema(responses=shapes.HeldDifferenceOut)
     @action(detail=True)
     def difference(self, request: Request, slug: str) -> Response:
         """What a push would bring back and take away, keys included: for a held gateway. Looks at the gateway."""
-        return Response(shapes.DifferenceOut(actions.difference_of(self.get_object())).data)
+        return Response(shapes.HeldDifferenceOut(actions.difference_of(self.get_object())).data)
 
     @extend_schema(request=shapes.ReleaseIn, responses={202: shapes.DeploymentOut})
     @action(detail=True, methods=["post"])
