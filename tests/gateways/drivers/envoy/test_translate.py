@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateways.drivers.envoy import filters
-from gateways.drivers.envoy.adapt import adapt
+from gateways.drivers.agents.adapt import adapt
 from gateways.drivers.envoy.translate import files, phases, transition
 from gateways.engine.document import (
     Document,

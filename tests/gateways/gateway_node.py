@@ -1,4 +1,4 @@
-"""A real agent with its real Envoy, and a small upstream that says what it saw."""
+"""A real agent with its real gateway, Envoy or nginx, and a small upstream that says what it saw."""
 
 from __future__ import annotations
 
@@ -21,9 +21,11 @@ from typing import Any
 
 import httpx
 
-from gateways.drivers.envoy.driver import EnvoyDriver
+from gateways.drivers import driver_class
+from gateways.drivers.agents.driver import AgentDriver
 from gateways.engine.document import Item
 from gateways.engine.driver import Connection, Listener, Node
+from gateways.engine.wire import FILES_DIRECTORY
 from tests.gateways import documents as make
 from tests.gateways.driver_contract import Answer
 
@@ -101,10 +103,11 @@ def echo_upstream(tls: ssl.SSLContext | None = None) -> Iterator[str]:
 
 
 @dataclass
-class EnvoyNode:
-    """One agent and its Envoy, in a directory of their own."""
+class GatewayNode:
+    """One agent and its gateway of `kind`, in a directory of their own."""
 
     state: Path
+    kind: str = "envoy"
     portal_url: str = ""
     name: str = "node-1"
     ca_file: str = ""
@@ -129,13 +132,17 @@ class EnvoyNode:
             "GATEHOUSE_PORTAL_URL": self.portal_url,
             "GATEHOUSE_NODE_NAME": self.name,
             "GATEHOUSE_AGENT_STATE": str(self.state),
+            "GATEHOUSE_AGENT_KIND": self.kind,
             "GATEHOUSE_ENVOY_ADMIN": f"127.0.0.1:{self.admin_port}",
             "GATEHOUSE_ENVOY_CONCURRENCY": "2",
             "GATEHOUSE_ENVOY_CA_FILE": self.ca_file,
+            "GATEHOUSE_NGINX_STATUS": f"127.0.0.1:{self.admin_port}",
+            "GATEHOUSE_NGINX_CONCURRENCY": "2",
+            "GATEHOUSE_NGINX_CA_FILE": self.ca_file,
         }
 
     def start(self) -> None:
-        """Start the agent, and wait until its Envoy lives."""
+        """Start the agent, and wait until its gateway lives."""
         self.state.parent.mkdir(parents=True, exist_ok=True)
         with (self.state.parent / f"{self.name}.agent.log").open("ab") as log:
             self.process = subprocess.Popen(
@@ -148,7 +155,7 @@ class EnvoyNode:
         wait_for(self.is_healthy)
 
     def stop(self, how: int = signal.SIGTERM) -> None:
-        """End the agent, and wait until its Envoy is gone too."""
+        """End the agent, and wait until its gateway is gone too."""
         assert self.process is not None
         self.process.send_signal(how)
         self.process.wait(WAIT_S)
@@ -166,10 +173,15 @@ class EnvoyNode:
             return probe.connect_ex(("127.0.0.1", port)) == 0
 
     def log(self) -> str:
-        """What the agent and Envoy have said."""
+        """What the agent and its gateway have said."""
         said = (self.state.parent / f"{self.name}.agent.log").read_text()
-        envoy = self.state / "envoy.log"
-        return said + (envoy.read_text() if envoy.exists() else "")
+        gateway = self.state / f"{self.kind}.log"
+        return said + (gateway.read_text() if gateway.exists() else "")
+
+    @property
+    def files(self) -> Path:
+        """Where the files of the gateway lie."""
+        return self.state / FILES_DIRECTORY[self.kind]
 
     def connection(self, **changes: Any) -> Connection:
         values: dict[str, Any] = {
@@ -186,26 +198,28 @@ class EnvoyNode:
         return Connection(**{**values, **changes})
 
     def admin(self, path: str) -> str:
-        """What Envoy's admin port says."""
+        """What Envoy's admin port says, or nginx's status port."""
         return httpx.get(f"http://127.0.0.1:{self.admin_port}{path}", trust_env=False).text
 
 
-class EnvoyUnderTest:
+class NodeUnderTest:
     """A running node as the contract sees it."""
 
-    def __init__(self, node: EnvoyNode, upstream_url: str) -> None:
+    def __init__(self, node: GatewayNode, upstream_url: str) -> None:
         self.node = node
         self.upstream_url = upstream_url
         self.client = httpx.Client(trust_env=False, timeout=10.0)
 
-    def driver(self, **changes: Any) -> EnvoyDriver:
-        return EnvoyDriver(self.node.connection(**changes))
+    def driver(self, **changes: Any) -> AgentDriver:
+        driver = driver_class(self.node.kind)(self.node.connection(**changes))
+        assert isinstance(driver, AgentDriver)
+        return driver
 
-    def unreachable(self) -> EnvoyDriver:
+    def unreachable(self) -> AgentDriver:
         return self.driver(nodes=(Node("gone", f"http://127.0.0.1:{free_port()}"),))
 
-    def refused(self) -> tuple[EnvoyDriver, Item]:
-        """An upstream that points at Envoy's own admin port: `adapt` cannot know that, the agent does."""
+    def refused(self) -> tuple[AgentDriver, Item]:
+        """An upstream that points at the port that rules the gateway: `adapt` cannot know that, the agent does."""
         return self.driver(), make.upstream("towards-admin", f"http://127.0.0.1:{self.node.admin_port}")
 
     def url(self, path: str, environment: str = "production") -> str:
@@ -217,7 +231,7 @@ class EnvoyUnderTest:
         try:
             return answer(self.client.get(self.url(path, environment), headers=headers))
         except httpx.ConnectError:
-            # A port without a listener: an Envoy that was told of none.
+            # A port without a listener: a gateway that was told of none.
             return Answer(404)
 
 

@@ -8,16 +8,14 @@ from typing import Any
 
 import httpx
 
+from gateways.agent.plane import Unreachable
+
 _VERSION = ".version_text"
 _REJECTED = ".update_rejected"
 
 
-class AdminUnreachable(Exception):
-    """Envoy does not answer on its admin port: it is starting, or gone."""
-
-
 class Admin:
-    """The admin port of one Envoy. All methods may raise AdminUnreachable."""
+    """The admin port of one Envoy. All methods may raise Unreachable."""
 
     def __init__(self, host: str, port: int) -> None:
         url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
@@ -77,7 +75,7 @@ class Admin:
             response = await self._client.get(path)
             response.raise_for_status()
         except httpx.HTTPError as error:
-            raise AdminUnreachable(type(error).__name__) from error
+            raise Unreachable(type(error).__name__) from error
         return response.text
 
     async def _post(self, path: str) -> None:
@@ -85,4 +83,4 @@ class Admin:
             response = await self._client.post(path)
             response.raise_for_status()
         except httpx.HTTPError as error:
-            raise AdminUnreachable(type(error).__name__) from error
+            raise Unreachable(type(error).__name__) from error
