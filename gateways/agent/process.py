@@ -61,7 +61,9 @@ class GatewayProcess:
             code = await self._process.wait()
             wait = FIRST_WAIT_S if time.monotonic() - started > STEADY_S else min(wait * 2, LONGEST_WAIT_S)
             self.restarts += 1
-            logger.error(f"{self._name} ended", code=code, again_in_s=wait, words=self.last_words())
+            logger.error(
+                "the gateway ended", kind=self._name, code=code, again_in_s=wait, words=self.last_words()
+            )
             self._hurry.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._hurry.wait(), wait)
@@ -122,7 +124,7 @@ class GatewayProcess:
                 start_new_session=True,
                 preexec_fn=_die_with_parent,
             )
-        logger.info(f"{self._name} started", pid=process.pid)
+        logger.info("the gateway started", kind=self._name, pid=process.pid)
         return process
 
 

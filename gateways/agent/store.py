@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gateways.engine.wire import FILES_DIRECTORY, FILE_SUFFIX, Push, content_digest, read_push
+from gateways.engine.wire import FILE_SUFFIX, FILES_DIRECTORY, Push, content_digest, read_push
 
 LOG_BYTES = 16 * 1024 * 1024
 

@@ -135,7 +135,9 @@ def _tokens(text: str) -> Iterator[tuple[str, str, int]]:
         elif match["mark"] is not None:
             yield "mark", match["mark"], line
         else:
-            word = next((match[name] for name in ("double", "single", "bare") if match[name] is not None), None)
+            word = next(
+                (match[name] for name in ("double", "single", "bare") if match[name] is not None), None
+            )
             if word is not None:
                 yield "word", _ESCAPE.sub(_unescaped, word), line
         line += text.count("\n", at, match.end())

@@ -103,7 +103,7 @@ def echo_upstream(tls: ssl.SSLContext | None = None) -> Iterator[str]:
 
 
 @dataclass
-class GatewayNode:
+class RunningNode:
     """One agent and its gateway of `kind`, in a directory of their own."""
 
     state: Path
@@ -205,7 +205,7 @@ class GatewayNode:
 class NodeUnderTest:
     """A running node as the contract sees it."""
 
-    def __init__(self, node: GatewayNode, upstream_url: str) -> None:
+    def __init__(self, node: RunningNode, upstream_url: str) -> None:
         self.node = node
         self.upstream_url = upstream_url
         self.client = httpx.Client(trust_env=False, timeout=10.0)

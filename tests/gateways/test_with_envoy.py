@@ -16,7 +16,7 @@ from gateways.enforcement import enforcement_of
 from gateways.models import Deployment, Gateway, GatewayListener, GatewayNode
 from subscriptions.models import Credential, Subscription
 from tests import factories
-from tests.gateways.gateway_node import TOKEN, GatewayNode, echo_upstream, wait_for
+from tests.gateways.gateway_node import TOKEN, RunningNode, echo_upstream, wait_for
 
 pytestmark = [pytest.mark.envoy, pytest.mark.django_db(transaction=True)]
 
@@ -28,16 +28,16 @@ def upstream_url() -> Iterator[str]:
 
 
 @pytest.fixture
-def node(tmp_path: Path, live_server: Any) -> Iterator[GatewayNode]:
+def node(tmp_path: Path, live_server: Any) -> Iterator[RunningNode]:
     """An agent that reports to the portal of this test."""
-    node = GatewayNode(tmp_path / "agent", portal_url=live_server.url)
+    node = RunningNode(tmp_path / "agent", portal_url=live_server.url)
     yield node
     if node.process is not None and node.process.poll() is None:
         node.stop()
 
 
 @pytest.fixture
-def edge(node: GatewayNode) -> Gateway:
+def edge(node: RunningNode) -> Gateway:
     gateway = factories.make_gateway("edge", Gateway.Kind.ENVOY, token=TOKEN)
     gateway.options = {"listen": "127.0.0.1"}
     gateway.save()
@@ -62,7 +62,7 @@ def run(gateway: Gateway) -> Deployment | None:
     return reconcile(Gateway.objects.get(pk=gateway.pk), whether_due=True)
 
 
-def ask(node: GatewayNode, key: str = "") -> int:
+def ask(node: RunningNode, key: str = "") -> int:
     headers = {"x-api-key": key} if key else {}
     url = f"http://127.0.0.1:{node.production_port}/shop/orders/v1/orders"
     try:
@@ -77,7 +77,7 @@ def state_of(credential: Credential) -> list[str]:
     ]
 
 
-def test_from_a_row_to_a_call_and_back(node: GatewayNode, edge: Gateway, subscription: Subscription) -> None:
+def test_from_a_row_to_a_call_and_back(node: RunningNode, edge: Gateway, subscription: Subscription) -> None:
     node.start()
     wait_for(lambda: GatewayNode.objects.filter(gateway=edge, name="node-1").exists())
     credential, value = factories.make_credential(subscription)
@@ -100,7 +100,7 @@ def test_from_a_row_to_a_call_and_back(node: GatewayNode, edge: Gateway, subscri
 
 
 def test_a_node_that_lost_everything_fetches_it_and_is_proven_again(
-    node: GatewayNode, edge: Gateway, subscription: Subscription
+    node: RunningNode, edge: Gateway, subscription: Subscription
 ) -> None:
     credential, value = factories.make_credential(subscription)
     node.start()
@@ -118,7 +118,7 @@ def test_a_node_that_lost_everything_fetches_it_and_is_proven_again(
 
 
 def test_a_refused_object_stops_nobody_else(
-    node: GatewayNode, edge: Gateway, subscription: Subscription
+    node: RunningNode, edge: Gateway, subscription: Subscription
 ) -> None:
     node.start()
     wait_for(GatewayNode.objects.exists)
@@ -135,7 +135,7 @@ def test_a_refused_object_stops_nobody_else(
 
 
 def test_a_dead_node_is_said_and_healed_by_the_sweep(
-    node: GatewayNode, edge: Gateway, subscription: Subscription
+    node: RunningNode, edge: Gateway, subscription: Subscription
 ) -> None:
     node.start()
     wait_for(GatewayNode.objects.exists)
@@ -156,14 +156,14 @@ def test_a_dead_node_is_said_and_healed_by_the_sweep(
 
 
 def test_a_new_listener_is_pushed_although_no_object_changes(
-    node: GatewayNode, edge: Gateway, subscription: Subscription
+    node: RunningNode, edge: Gateway, subscription: Subscription
 ) -> None:
     node.start()
     wait_for(GatewayNode.objects.exists)
     _credential, value = factories.make_credential(subscription)
     run(edge)
     assert ask(node, value) == 200
-    old, node.production_port = node.production_port, GatewayNode(Path("unused")).production_port
+    old, node.production_port = node.production_port, RunningNode(Path("unused")).production_port
     GatewayListener.objects.filter(port=old).update(port=node.production_port)
     run(edge)
     assert ask(node, value) == 200

@@ -67,9 +67,7 @@ class EnvoyPlane:
         self._binary = envoy_binary(settings.binary)
         self.software = _software()
         self.admin = Admin(settings.admin_host, settings.admin_port)
-        self.process = GatewayProcess(
-            store, name="envoy", command=self._command(), before_start=before_start
-        )
+        self.process = GatewayProcess(store, name="envoy", command=self._command(), before_start=before_start)
 
     @property
     def restarts(self) -> int:

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from gateways.engine.http import redact
 
 _PLACE = re.compile(r" in (?:\S*/)?(?P<file>[a-z0-9-]+\.conf):(?P<line>\d+)")
-_LEVEL = re.compile(r"nginx: \[(emerg|alert|crit)\] (?P<words>.*)|\[(emerg|alert|crit)\] \d+#\d+: (?P<logged>.*)")
+_LEVEL = re.compile(
+    r"nginx: \[(emerg|alert|crit)\] (?P<words>.*)|\[(emerg|alert|crit)\] \d+#\d+: (?P<logged>.*)"
+)
 _ABOUT = re.compile(r"\s*# (?P<name>[a-z]+/[A-Za-z0-9_.-]+)")
 _KEY = re.compile(r"[0-9A-Za-z]{40,}")
 

@@ -114,7 +114,10 @@ def _status(options: NodeOptions) -> Directive:
             directive("listen", options.status),
             directive("keepalive_timeout", 0),
             block(
-                "location", "=", "/served", inside=[directive("include", SERVED), directive("return", 200, answer)]
+                "location",
+                "=",
+                "/served",
+                inside=[directive("include", SERVED), directive("return", 200, answer)],
             ),
         ],
     )

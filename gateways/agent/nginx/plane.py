@@ -81,7 +81,9 @@ class NginxPlane:
         if not self._binary:
             raise SettingsError("There is no nginx. Install one, or name it in GATEHOUSE_NGINX.")
         if not ca_file:
-            raise SettingsError("There are no certificate authorities. Name a file in GATEHOUSE_NGINX_CA_FILE.")
+            raise SettingsError(
+                "There are no certificate authorities. Name a file in GATEHOUSE_NGINX_CA_FILE."
+            )
         self._store = store
         self._names = NameServer()
         host = f"[{settings.admin_host}]" if ":" in settings.admin_host else settings.admin_host

@@ -83,7 +83,8 @@ def response(query: bytes, end: int, code: int, addresses: list[bytes]) -> bytes
     number = _HEADER.unpack_from(query)[0]
     head = _HEADER.pack(number, _RESPONSE | code, 1, len(addresses), 0, 0)
     records = [
-        _ANSWER.pack(_POINTER_TO_QUESTION, _A if len(packed) == 4 else _AAAA, _IN, _TTL_S, len(packed)) + packed
+        _ANSWER.pack(_POINTER_TO_QUESTION, _A if len(packed) == 4 else _AAAA, _IN, _TTL_S, len(packed))
+        + packed
         for packed in addresses
     ]
     return head + query[_HEADER.size : end] + b"".join(records)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from gateways.drivers.envoy import filters
 from gateways.drivers.agents.names import address
 from gateways.drivers.agents.places import longest_first, routes_by_host
+from gateways.drivers.envoy import filters
 from gateways.drivers.envoy.resources import HTTP, ROUTES, Json, seconds, typed
 from gateways.engine.document import Document, Grant, Route, Upstream
 from gateways.engine.driver import Listener

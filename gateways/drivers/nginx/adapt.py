@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from gateways.drivers.agents.adapt import Adaption, Dropped
 from gateways.drivers.agents.names import address
 from gateways.drivers.nginx.limits import MOST, is_too_slow
-from gateways.engine.document import Item, Kind, Key, Limit, Target, Upstream
+from gateways.engine.document import Item, Key, Kind, Limit, Target, Upstream
 
 _WORDS = frozenset({"default", "include", "hostnames", "volatile"})
 

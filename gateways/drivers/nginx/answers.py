@@ -43,9 +43,11 @@ def locations() -> list[Directive]:
         _answer("@down", problems.UPSTREAM_DOWN, "down"),
         _answer("@slow", problems.UPSTREAM_TIMEOUT, "slow"),
         _answer("@unknown", problems.UNKNOWN_PATH, "", directive("access_log", "off")),
-        _location("@tricked", directive("access_log", "off"), _text(400, _body(
-            problems.REFUSED, 400, problems.REFUSED_TITLE, _TRICK_DETAIL
-        ))),
+        _location(
+            "@tricked",
+            directive("access_log", "off"),
+            _text(400, _body(problems.REFUSED, 400, problems.REFUSED_TITLE, _TRICK_DETAIL)),
+        ),
         _own_words(),
         block("location", "/", inside=[directive("return", 404)]),
     ]

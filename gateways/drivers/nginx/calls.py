@@ -20,7 +20,9 @@ REFUSAL = Expression("$gatehouse_refusal")
 PREFLIGHT = "preflight"
 
 EXPOSED = "x-request-id, retry-after, x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset"
-ALLOWED_HEADERS = "authorization, x-api-key, content-type, accept, accept-language, idempotency-key, if-match, *"
+ALLOWED_HEADERS = (
+    "authorization, x-api-key, content-type, accept, accept-language, idempotency-key, if-match, *"
+)
 ALLOWED_METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
 

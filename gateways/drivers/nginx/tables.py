@@ -55,7 +55,9 @@ def subscriptions(document: Document, nodes: int) -> list[Directive]:
 def blocks(document: Document) -> list[Directive]:
     """The subscriptions whose quota is used up, with the HTTP date of its end."""
     found = sorted(document.of_kind(Block), key=lambda block: block.until)
-    return [table(SUBSCRIPTION, UNTIL, {block.grant: formatdate(block.until, usegmt=True) for block in found})]
+    return [
+        table(SUBSCRIPTION, UNTIL, {block.grant: formatdate(block.until, usegmt=True) for block in found})
+    ]
 
 
 def limits(document: Document, nodes: int) -> list[Directive]:
@@ -67,9 +69,7 @@ def limits(document: Document, nodes: int) -> list[Directive]:
         key = Expression(f"$gatehouse_{shape.name}")
         found += [
             table(SHAPE, key, {shape.name: SUBSCRIPTION}),
-            directive(
-                "limit_req_zone", key, f"zone={shape.name}:{size}", f"rate={shape.rate}r/{shape.unit}"
-            ),
+            directive("limit_req_zone", key, f"zone={shape.name}:{size}", f"rate={shape.rate}r/{shape.unit}"),
         ]
     named = {shape.name: shape for shape in shapes}
     return [

@@ -20,7 +20,7 @@ from gateways.engine.driver import DriverError, Node
 from gateways.engine.wire import Push, make_push
 from tests.gateways import documents as make
 from tests.gateways.driver_contract import publish
-from tests.gateways.gateway_node import TOKEN, GatewayNode, NodeUnderTest, echo_upstream, free_port, wait_for
+from tests.gateways.gateway_node import TOKEN, NodeUnderTest, RunningNode, echo_upstream, free_port, wait_for
 from tests.gateways.portal_server import Ledger, portal_server
 
 pytestmark = pytest.mark.envoy
@@ -43,7 +43,7 @@ def running(
 ) -> Iterator[NodeUnderTest]:
     """An agent that reports to a portal."""
     with portal_server(ledger) as portal_url:
-        node = GatewayNode(tmp_path_factory.mktemp("agent") / "with a space", portal_url=portal_url)
+        node = RunningNode(tmp_path_factory.mktemp("agent") / "with a space", portal_url=portal_url)
         node.start()
         under_test = NodeUnderTest(node, upstream_url)
         yield under_test
@@ -274,7 +274,7 @@ def test_no_key_and_no_token_is_written_down_t22(running: NodeUnderTest, ledger:
 # When it dies
 
 
-def envoy_pid(node: GatewayNode) -> int:
+def envoy_pid(node: RunningNode) -> int:
     return int(re.findall(r'"pid": (\d+)', node.log())[-1])
 
 
@@ -292,7 +292,7 @@ def test_an_agent_that_ends_takes_its_envoy_along_and_comes_back_as_it_was(
     tmp_path: Path, upstream_url: str, how: int
 ) -> None:
     """R6: the portal is away the whole time."""
-    node = GatewayNode(tmp_path / "agent", portal_url=f"http://127.0.0.1:{free_port()}")
+    node = RunningNode(tmp_path / "agent", portal_url=f"http://127.0.0.1:{free_port()}")
     node.start()
     first = NodeUnderTest(node, upstream_url)
     publish(first, *shop(first).items.values())
@@ -309,7 +309,7 @@ def test_an_agent_that_ends_takes_its_envoy_along_and_comes_back_as_it_was(
 def test_a_new_node_fetches_its_configuration(tmp_path: Path, upstream_url: str) -> None:
     ledger = Ledger(TOKEN)
     with portal_server(ledger) as portal_url:
-        node = GatewayNode(tmp_path / "agent", portal_url=portal_url)
+        node = RunningNode(tmp_path / "agent", portal_url=portal_url)
         under_test = NodeUnderTest(node, upstream_url)
         ledger.config = under_test.driver().snapshot(shop(under_test))
         node.start()
@@ -322,7 +322,7 @@ def test_kills_lose_at_most_unwritten_lines_and_double_none_r12(tmp_path: Path, 
     """R12: the agent is killed between calls whose lines Envoy has written; the portal fails in every way."""
     ledger = Ledger(TOKEN)
     with portal_server(ledger) as portal_url:
-        node = GatewayNode(tmp_path / "agent", portal_url=portal_url)
+        node = RunningNode(tmp_path / "agent", portal_url=portal_url)
         under_test = NodeUnderTest(node, upstream_url)
         sent: list[str] = []
         for how in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):

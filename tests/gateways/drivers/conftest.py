@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.gateways.certificates import Authority
-from tests.gateways.gateway_node import GatewayNode, NodeUnderTest, echo_upstream
+from tests.gateways.gateway_node import NodeUnderTest, RunningNode, echo_upstream
 
 
 @pytest.fixture(autouse=True)
@@ -33,7 +33,7 @@ def running(
     kind: str, factory: pytest.TempPathFactory, upstream_url: str, authority: Authority
 ) -> Iterator[NodeUnderTest]:
     """A running agent with its gateway."""
-    node = GatewayNode(factory.mktemp(kind) / "agent", kind, ca_file=str(authority.ca_file))
+    node = RunningNode(factory.mktemp(kind) / "agent", kind, ca_file=str(authority.ca_file))
     node.start()
     under_test = NodeUnderTest(node, upstream_url)
     yield under_test
