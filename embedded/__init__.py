@@ -12,7 +12,7 @@ started as root, PostgreSQL (which refuses root) runs as an unprivileged account
 
 Settings, all by environment variables (portal/settings.py and gateways/agent/settings.py hold the rest):
 
-    PORTAL_PORT 8000, GATEWAY_PORT 8080, GATEWAY_SANDBOX_PORT 8090, AGENT_PORT 9100, ENVOY_ADMIN_PORT 9901,
+    PORTAL_PORT 8000, GATEWAY_PORT 8080, GATEWAY_SANDBOX_PORT 8090, AGENT_PORT 9100,
     SAMPLE_ORDERS_PORT 9201, SAMPLE_WEATHER_PORT 9202
                           where the parts listen; move them to run two side by side
     PORTAL_BIND           the address on which portal and gateway listen, 127.0.0.1

@@ -82,7 +82,7 @@ class Installation:
 
     def ports_in_use(self) -> list[Port]:
         """The ports that this run will listen on."""
-        gateway = {"GATEWAY_PORT", "GATEWAY_SANDBOX_PORT", "AGENT_PORT", "ENVOY_ADMIN_PORT"}
+        gateway = {"GATEWAY_PORT", "GATEWAY_SANDBOX_PORT", "AGENT_PORT"}
         return [port for port in self.ports.values() if self.runs_agent or port.setting not in gateway]
 
     def portal_environment(self) -> dict[str, str]:
@@ -136,7 +136,7 @@ class Installation:
             "GATEHOUSE_AGENT_TOKEN": self.keyring["GATEHOUSE_AGENT_TOKEN"],
             "GATEHOUSE_AGENT_STATE": str(self.layout.state / "agent"),
             "GATEHOUSE_AGENT_URL": self.agent_url,
-            "GATEHOUSE_ENVOY_ADMIN": f"127.0.0.1:{self.port('ENVOY_ADMIN_PORT')}",
+            "GATEHOUSE_ENVOY_ADMIN": f"unix:{self.layout.sockets / 'envoy' / 'admin.sock'}",
             "GATEHOUSE_PORTAL_URL": self.inner_portal_url,
             "GATEHOUSE_NODE_NAME": self.given.get("GATEHOUSE_NODE_NAME") or "local",
             "GATEHOUSE_ENVOY_CONCURRENCY": "1",

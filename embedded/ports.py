@@ -14,7 +14,6 @@ DEFAULTS = {
     "GATEWAY_PORT": (8080, "gateway, production"),
     "GATEWAY_SANDBOX_PORT": (8090, "gateway, sandbox"),
     "AGENT_PORT": (9100, "agent"),
-    "ENVOY_ADMIN_PORT": (9901, "Envoy's admin port"),
     "SAMPLE_ORDERS_PORT": (9201, "sample orders"),
     "SAMPLE_WEATHER_PORT": (9202, "sample weather"),
 }

@@ -49,8 +49,7 @@ def _gateway(one: Installation, parts: Parts) -> list[Row]:
         serves = parts.gateway_listens(setting)
         state, tone = ("ready", "good") if serves else ("opens with the first publication", "note")
         rows.append(Row(f"gateway, {environment}", one.gateway_url(setting), state, tone))
-    admin = f"http://127.0.0.1:{one.port('ENVOY_ADMIN_PORT')}"
-    return [*rows, Row("agent", one.agent_url, "ready"), Row("Envoy's admin port", admin, "ready")]
+    return [*rows, Row("agent", one.agent_url, "ready")]
 
 
 def _servers(one: Installation) -> list[Row]:

@@ -87,8 +87,12 @@ def _refused_targets(changes: ChangeSet, check_target: CheckTarget) -> dict[Ref,
     refused = {}
     for change in changes:
         if isinstance(change, Create | Update) and isinstance(change.item, Upstream):
-            reasons = filter(None, (check_target(target.url) for target in change.item.targets))
-            reason = next(reasons, "")
+            reason = refusal_of_upstream(change.item, check_target)
             if reason:
                 refused[change.ref] = reason
     return refused
+
+
+def refusal_of_upstream(upstream: Upstream, check_target: CheckTarget) -> str:
+    """Why an upstream may not be called, by the first of its targets that may not; empty if all may."""
+    return next(filter(None, (check_target(target.url) for target in upstream.targets)), "")

@@ -86,7 +86,7 @@ class WithdrawForm(forms.Form):
         label=_("Reason"),
         max_length=400,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text=_("Stands in the history; tell subscribers what to do instead."),
+        help_text=_("Subscribers are told; say what to do instead."),
     )
 
 

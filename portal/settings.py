@@ -308,6 +308,11 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(STATE_DIR / "beat" / "schedule")
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep-gateways": {"task": "gateways.tasks.sweep", "schedule": 10.0, "options": {"expires": 10}},
     "seal-audit-events": {"task": "audit.tasks.seal", "schedule": 30.0, "options": {"expires": 30}},
+    "retire-sunset-versions": {
+        "task": "apis.tasks.retire_sunset_versions",
+        "schedule": 300.0,
+        "options": {"expires": 300},
+    },
     "lapse-requests": {
         "task": "subscriptions.tasks.lapse_requests",
         "schedule": 300.0,

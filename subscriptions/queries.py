@@ -57,6 +57,23 @@ def consumers_of(application: Application) -> list[User]:
     return people_of(application.team_id, APPLICATION_PEOPLE)
 
 
+def owners_of(version: ApiVersion) -> list[User]:
+    """The people of the API's team who answer for who may call it."""
+    return people_of(version.api.team_id, TEAM_TABLE[Verb.REQUEST_DECIDE])
+
+
+def subscribers_of(version: ApiVersion, environment: Environment | None = None) -> list[User]:
+    """The people who work with a subscription to `version` that is not closed."""
+    held = Subscription.objects.open().filter(api_version=version)
+    if environment is not None:
+        held = held.filter(environment=environment)
+    teams = held.values("application__team")
+    people = User.objects.filter(
+        is_active=True, memberships__team__in=teams, memberships__role__in=APPLICATION_PEOPLE
+    )
+    return list(people.distinct())
+
+
 def requester_of(request: AccessRequest) -> User | None:
     """The person who asked; None when it was a service account."""
     return User.objects.filter(public_id=request.requested_by_id, is_active=True).first()

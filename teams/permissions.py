@@ -1,4 +1,4 @@
-"""Who may what: one table, role x verb. Printed in the docs, read by every interface, walked by a test."""
+"""Who may what: one table, role x verb. Shown at /teams/roles/, read by every interface, walked by a test."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ class Verb(StrEnum):
     SUBSCRIPTION_SUSPEND = "subscription.suspend"
     USAGE_VIEW = "usage.view"
     GATEWAY_VIEW = "gateway.view"
+    GATEWAY_COMPARE = "gateway.compare"
     GATEWAY_MANAGE = "gateway.manage"
     ENVIRONMENT_MANAGE = "environment.manage"
     AUDIT_VIEW = "audit.view"
@@ -55,6 +56,7 @@ TEAM_TABLE: Mapping[Verb, frozenset[str]] = {
     Verb.SUBSCRIPTION_SUSPEND: frozenset({OWNER, PUBLISHER}),
     Verb.USAGE_VIEW: frozenset({OWNER, PUBLISHER, DEVELOPER, VIEWER}),
     Verb.GATEWAY_VIEW: frozenset({OWNER, PUBLISHER}),
+    Verb.GATEWAY_COMPARE: frozenset({OWNER, PUBLISHER}),
     Verb.GATEWAY_MANAGE: frozenset(),
     Verb.ENVIRONMENT_MANAGE: frozenset(),
     Verb.AUDIT_VIEW: frozenset({OWNER}),
@@ -75,6 +77,7 @@ PLATFORM_TABLE: Mapping[Verb, frozenset[str]] = {
     Verb.SUBSCRIPTION_SUSPEND: frozenset({ADMINISTRATOR}),
     Verb.USAGE_VIEW: frozenset({ADMINISTRATOR, AUDITOR}),
     Verb.GATEWAY_VIEW: frozenset({ADMINISTRATOR, APPROVER, AUDITOR}),
+    Verb.GATEWAY_COMPARE: frozenset({ADMINISTRATOR}),
     Verb.GATEWAY_MANAGE: frozenset({ADMINISTRATOR}),
     Verb.ENVIRONMENT_MANAGE: frozenset({ADMINISTRATOR}),
     Verb.AUDIT_VIEW: frozenset({ADMINISTRATOR, AUDITOR}),
@@ -95,6 +98,7 @@ SCOPE_OF: Mapping[Verb, Scope] = {
     Verb.SUBSCRIPTION_SUSPEND: Scope.SUBSCRIPTIONS_WRITE,
     Verb.USAGE_VIEW: Scope.READ,
     Verb.GATEWAY_VIEW: Scope.READ,
+    Verb.GATEWAY_COMPARE: Scope.GATEWAYS_WRITE,
     Verb.GATEWAY_MANAGE: Scope.GATEWAYS_WRITE,
     Verb.ENVIRONMENT_MANAGE: Scope.GATEWAYS_WRITE,
     Verb.AUDIT_VIEW: Scope.READ,

@@ -28,3 +28,27 @@ def test_links_between_documents_lead_somewhere() -> None:
     for document in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
         for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_documents_that_the_code_names_are_there() -> None:
+    for app in (
+        "portal",
+        "usage",
+        "gateways",
+        "subscriptions",
+        "apis",
+        "teams",
+        "audit",
+        "embedded",
+        "templates",
+    ):
+        for path in (ROOT / app).rglob("*"):
+            if path.suffix in {".py", ".html"}:
+                for named in re.findall(r"\bdocs/[a-z-]+\.md", path.read_text()):
+                    assert (ROOT / named).exists(), f"{path.relative_to(ROOT)}: {named}"
+
+
+def test_tests_that_documents_name_are_there() -> None:
+    for document in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
+        for named in re.findall(r"`(tests/[\w/.-]+\.py)`", document.read_text()):
+            assert (ROOT / named).exists(), f"{document.name}: {named}"

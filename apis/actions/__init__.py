@@ -17,6 +17,7 @@ from apis.actions.versions import (
     deprecate_version,
     publish_version,
     reinstate_version,
+    retire_sunset_versions,
     retire_version,
 )
 from apis.models import PlanLimits
@@ -45,6 +46,7 @@ __all__ = [
     "publish_version",
     "read_document",
     "reinstate_version",
+    "retire_sunset_versions",
     "retire_version",
     "set_binding",
     "share_api",

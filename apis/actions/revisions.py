@@ -17,12 +17,18 @@ from teams.models import Actor, Verb
 
 @transaction.atomic
 def freeze_revision(
-    version: ApiVersion, *, actor: Actor, note: str = "", policies: Mapping[str, Any] | None = None
+    version: ApiVersion,
+    *,
+    actor: Actor,
+    note: str = "",
+    policies: Mapping[str, Any] | None = None,
+    seen: str = "",
 ) -> Revision:
     """An immutable snapshot of spec, upstream and `policies` (None: those of the newest revision).
 
-    The newest revision is answered when nothing differs from it, so that publishing twice makes one.
-    Raises PermissionDenied, and ActionRefused while spec or upstream is missing.
+    The newest revision is answered when nothing differs from it, so that publishing twice makes one. `seen` is
+    `version.draft` as the caller looked at it. Raises PermissionDenied, and ActionRefused while spec or upstream is
+    missing or when the draft has changed since it was `seen`.
     """
     version = (
         ApiVersion.objects.select_for_update(of=("self",))
@@ -31,6 +37,12 @@ def freeze_revision(
     )
     actor.require(Verb.API_PUBLISH, version.api.team)
     _require_complete(version)
+    if seen and seen != version.draft:
+        raise ActionRefused(
+            _("The draft of %(version)s has changed since you looked at it. Look again, then publish.")
+            % {"version": version},
+            code="draft_changed",
+        )
     newest = version.revisions.order_by("-number").first()
     frozen = dict(policies) if policies is not None else (newest.policies if newest else {})
     if newest and _content(newest) == (version.spec_id, version.upstream_id, frozen):

@@ -17,19 +17,29 @@ from teams.models import Actor, Verb
 
 
 class SpecNotAccepted(ActionRefused):
-    """The document has errors; nothing was saved. `problems` holds all of them, in the order of the document."""
+    """The document has errors; nothing was saved. `problems` holds them in the order of the document, all of them
+    unless `cut`."""
 
     status = 422
 
-    def __init__(self, problems: tuple[SpecProblem, ...]) -> None:
+    def __init__(self, problems: tuple[SpecProblem, ...], *, cut: bool = False) -> None:
         count = len(problems)
-        message = ngettext(
-            "The document has %(count)s error. Correct it and upload it again; nothing was saved.",
-            "The document has %(count)s errors. Correct them and upload it again; nothing was saved.",
-            count,
+        many = _(
+            "The document has more errors than are listed; here are the first %(count)s. Correct them and upload it "
+            "again; nothing was saved."
+        )
+        message = (
+            many
+            if cut
+            else ngettext(
+                "The document has %(count)s error. Correct it and upload it again; nothing was saved.",
+                "The document has %(count)s errors. Correct them and upload it again; nothing was saved.",
+                count,
+            )
         )
         super().__init__(message % {"count": count}, code="spec_invalid")
         self.problems = problems
+        self.cut = cut
 
     @property
     def details(self) -> dict[str, Any]:
@@ -55,7 +65,7 @@ def read_document(data: bytes, filename: str = "") -> ReadSpec:
     try:
         return read_spec(data, filename)
     except SpecRefused as refusal:
-        raise SpecNotAccepted(tuple(refusal.problems)) from refusal
+        raise SpecNotAccepted(tuple(refusal.problems), cut=refusal.cut) from refusal
 
 
 def import_spec(version: ApiVersion, *, actor: Actor, data: bytes, filename: str = "") -> SpecDocument:

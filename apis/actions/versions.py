@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
@@ -13,7 +13,7 @@ from apis.actions.search import refresh_search
 from apis.models import Api, ApiVersion
 from audit.actions import record_event
 from audit.models import ActionRefused, TransitionNotAllowed
-from teams.models import Actor, Verb
+from teams.models import SYSTEM, Actor, Verb
 
 _NOT_A_DRAFT = _("%(version)s is %(now)s, not a draft. Reinstate it or make a new version instead.")
 _NOT_DEPRECATED = _("%(version)s is %(now)s; only a deprecated version can be reinstated.")
@@ -107,6 +107,25 @@ def retire_version(version: ApiVersion, *, actor: Actor, note: str = "") -> ApiV
     refresh_search(version.api)
     record_event("version.retired", version, actor=actor, before={"state": "deprecated"}, note=note)
     return version
+
+
+def retire_sunset_versions(*, now: datetime, most: int = 200) -> int:
+    """Retire up to `most` deprecated versions whose last day (UTC) is over, each in its own transaction; the
+    number retired. What was announced is what happens."""
+    over = ApiVersion.objects.filter(
+        state=ApiVersion.State.DEPRECATED, sunset_on__lt=now.astimezone(UTC).date()
+    )
+    return sum(_retire_sunset(version, now) for version in over.order_by("sunset_on")[:most])
+
+
+@transaction.atomic
+def _retire_sunset(version: ApiVersion, now: datetime) -> bool:
+    version = _locked(version, SYSTEM)
+    over = version.sunset_on is not None and version.sunset_on < now.astimezone(UTC).date()
+    if not over or not version.may_move_to(ApiVersion.State.RETIRED):
+        return False
+    retire_version(version, actor=SYSTEM, note=str(_("Its last day is over.")))
+    return True
 
 
 def _locked(version: ApiVersion, actor: Actor) -> ApiVersion:

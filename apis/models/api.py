@@ -177,5 +177,10 @@ class ApiVersion(Stateful, Record):
         return f"v{self.major}"
 
     @property
+    def draft(self) -> str:
+        """Names the document and the upstream that publishing now would freeze."""
+        return f"{self.spec_id or 0}-{self.upstream_id or 0}"
+
+    @property
     def audit_team_id(self) -> str:
         return self.api.team.public_id

@@ -28,13 +28,18 @@ _MAX_RAW_ERRORS = 5 * MAX_PROBLEMS
 
 
 def check_document(source: Source, minor: str) -> None:
-    """Note in `source` every problem and warning of an OpenAPI document of version `minor` ("3.0" or "3.1")."""
+    """Note in `source` every problem and warning of an OpenAPI document of version `minor` ("3.0" or "3.1").
+
+    The schemas never follow a reference of the document; the rules do, so they are only asked where all can be.
+    """
+    sound = not source.problems.found
     validator, definitions = _validator(minor)
     errors = _errors(validator, source.root)
     source.problems.cut |= len(errors) > _MAX_RAW_ERRORS
     for problem in readable(iter(errors[:_MAX_RAW_ERRORS]), definitions):
         (source.warn if problem.tolerated else source.refuse)(problem.steps, problem.code, problem.message)
-    check_rules(source)
+    if sound:
+        check_rules(source)
 
 
 def _errors(validator: Any, root: dict[str, Any]) -> list[Any]:

@@ -46,7 +46,6 @@ def read_document(data: bytes) -> dict[str, Any]:
     source = read_source(data)
     minor = minor_version(source)
     check_references(source)
-    source.problems.raise_if_any()
     validate.check_document(source, minor)
     source.problems.raise_if_any()
     summary = summarise(source)

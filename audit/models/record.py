@@ -60,6 +60,8 @@ class Record(models.Model):
     """A row with a public id and a version that every save raises (the ETag of the REST API)."""
 
     public_id_prefix: ClassVar[str]
+    locked_after: ClassVar[tuple[str, ...]] = ()
+    """Foreign keys whose rows every action locks before this one; who locks a row for itself keeps that order."""
 
     public_id = PublicIdField()
     row_version = models.PositiveBigIntegerField(default=1, editable=False)

@@ -24,6 +24,7 @@ MOST_STEPS = 60
 DETAIL_EVERY_S = 0.5
 
 _State = Deployment.State
+_PORTAL = Deployment.Speaker.PORTAL
 _Step = DeploymentStep.State
 
 
@@ -123,7 +124,9 @@ class Journal:
             if queued is not None:
                 self._start(queued)
 
-    def finish(self, state: str, *, message: str = "", attempt: int = 1) -> Deployment | None:
+    def finish(
+        self, state: str, *, message: str = "", speaker: str = _PORTAL, attempt: int = 1
+    ) -> Deployment | None:
         """Close the Deployment, if there is one, and tell the audit trail."""
         self.end(_Step.DONE if state in (_State.SUCCEEDED, _State.PARTIAL) else _Step.FAILED)
         if self.deployment is None:
@@ -133,7 +136,7 @@ class Journal:
             if deployment.state != _State.RUNNING:  # another run has closed it as abandoned
                 return deployment
             deployment.move_to(state)
-            deployment.message, deployment.attempt = message, attempt
+            deployment.message, deployment.speaker, deployment.attempt = message, speaker, attempt
             deployment.finished_at = timezone.now()
             deployment.save()
             record_event("deployment.finished", deployment, actor=SYSTEM, after=_summary(deployment))
@@ -144,7 +147,7 @@ class Journal:
         latest = Deployment.objects.filter(gateway_id=self.gateway_id).first()
         return latest is not None and latest.is_over and latest.message == message
 
-    def fail_before_changes(self, message: str, attempt: int) -> Deployment:
+    def fail_before_changes(self, message: str, attempt: int, speaker: str = _PORTAL) -> Deployment:
         """A run that could not even look: the same failure as before is counted on the same Deployment."""
         if self.deployment is None:
             latest = Deployment.objects.filter(gateway_id=self.gateway_id).first()
@@ -153,7 +156,7 @@ class Journal:
                 latest.save(update_fields=["attempt", "finished_at"])
                 return latest
             self._begin()
-        finished = self.finish(_State.FAILED, message=message, attempt=attempt)
+        finished = self.finish(_State.FAILED, message=message, speaker=speaker, attempt=attempt)
         assert finished is not None  # noqa: S101 - it was begun above
         return finished
 

@@ -183,10 +183,29 @@ def _set_listeners(gateway: Gateway, wanted: Sequence[ListenerValues]) -> None:
             % {"environment": in_use[0].environment},
             code="listener_in_use",
         )
-    gone.delete()
+    before = {row.environment_id: row for row in gateway.listeners.all()}
     for values in wanted:
-        found = gateway.listeners.filter(environment=values.environment).first()
-        _set_listener(found or GatewayListener(gateway=gateway, environment=values.environment), values)
+        _require_same_host(gateway, before.get(values.environment.pk), values)
+    # All go and come back under their ids: row by row, two that exchange their ports would collide.
+    gateway.listeners.all().delete()
+    for values in wanted:
+        listener = GatewayListener(gateway=gateway, environment=values.environment)
+        if values.environment.pk in before:
+            listener.public_id = before[values.environment.pk].public_id
+        _set_listener(listener, values)
+
+
+def _require_same_host(gateway: Gateway, listener: GatewayListener | None, values: ListenerValues) -> None:
+    """Raise ActionRefused where APIs are published under a host: their paths are claimed under it for good."""
+    if listener is None or listener.host == values.host.strip().lower():
+        return
+    there = Publication.objects.current().filter(gateway=gateway, environment=values.environment)
+    if there.exists():
+        raise ActionRefused(
+            _("APIs are published there in %(environment)s under another host. Unpublish them first.")
+            % {"environment": values.environment},
+            code="listener_in_use",
+        )
 
 
 def _set_listener(listener: GatewayListener, values: ListenerValues) -> None:

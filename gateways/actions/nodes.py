@@ -10,10 +10,11 @@ from django.utils import timezone
 
 from gateways.actions.proofs import proven_objects
 from gateways.actions.ringing import mark_behind, ring, try_again_now
-from gateways.comparison import weigh
+from gateways.comparison import refusal_of_upstream, weigh
 from gateways.connections import counted_nodes, driver_for
 from gateways.desired import desired_objects
-from gateways.engine.document import Document
+from gateways.egress import refusal_of_target
+from gateways.engine.document import Document, Upstream, digest, ref
 from gateways.models import Gateway, GatewayNode
 from gateways.queries.due import lease_is_free
 
@@ -62,11 +63,13 @@ def record_heartbeat(gateway: Gateway, beat: Heartbeat) -> tuple[GatewayNode, st
     return node, "fetch" if stale and at_rest and gateway.pushed_version else "same"
 
 
-def fetch_config(gateway: Gateway) -> bytes | None:
-    """What a node of `gateway` should serve now, as its agent takes it; None while nothing was ever pushed.
+def fetch_config(gateway: Gateway, node: str = "") -> bytes | None:
+    """What `node` of `gateway` should serve now, as its agent takes it; None while there is nothing to fetch.
 
-    It is desired state without what is held back. Where that is not what was pushed last it gets a number of
-    its own, so that no older push can undo it, and the worker is asked to prove it.
+    It is desired state without what is held back. Where that is not what was pushed last, the worker is asked:
+    its push compares, guards against mass deletion and proves. A node that serves something waits for it, one
+    that serves nothing gets what is desired at once, under a number of its own so that no older push can undo
+    it: for callers that is better than nothing, whatever the guard may say.
     """
     if not gateway.pushed_version:
         return None
@@ -75,20 +78,25 @@ def fetch_config(gateway: Gateway) -> bytes | None:
     pushable = _pushable(gateway, desired, nodes)
     version = gateway.pushed_version
     if pushable.digest() != gateway.pushed_digest:
-        version = _next_version(gateway)
         mark_behind([gateway.pk])
         ring([gateway.pk])
+        if gateway.nodes.filter(name=node, version__gt=0).exists():
+            return None
+        version = _next_version(gateway)
     return driver_for(gateway, version=version, nodes=nodes).snapshot(pushable)
 
 
 def _pushable(gateway: Gateway, desired: Document, nodes: list[GatewayNode]) -> Document:
-    """Desired state as this gateway can be given it, without what is known to be held back."""
+    """Desired state as this gateway can be given it, without what is known to be held back, and without
+    upstreams that no push has carried there yet and that may not be called."""
     adapted = driver_for(gateway, nodes=nodes).adapt(desired)
-    held = {
-        name: proof.held_back_reason
-        for name, proof in proven_objects(gateway.pk).items()
-        if proof.held_back_reason
-    }
+    proven = proven_objects(gateway.pk)
+    held = {name: proof.held_back_reason for name, proof in proven.items() if proof.held_back_reason}
+    for upstream in adapted.document.of_kind(Upstream):
+        name = ref(upstream)
+        if name not in proven or proven[name].digest != digest(upstream):
+            reason = refusal_of_upstream(upstream, refusal_of_target)
+            held |= {name: reason} if reason else {}
     return weigh(desired, adapted, Document(), held).changes.desired
 
 

@@ -17,7 +17,8 @@ from audit.models import ActionRefused
 from gateways.actions.deployments import ask_deployment
 from gateways.models import BasePathClaim, Gateway, GatewayListener, Publication
 from gateways.queries.capabilities import refusals_of
-from teams.models import Actor, Verb
+from subscriptions.actions import tell_subscribers
+from teams.models import Actor, Team, Verb
 
 PATH_FORM = re.compile(r"(/[a-z0-9]([a-z0-9._-]*[a-z0-9_-])?){1,12}")
 """Whole segments of small letters, digits, dots, hyphens and underscores; none begins or ends with a dot."""
@@ -55,16 +56,18 @@ def publish_to(
     note: str = "",
     base_path: str = "",
     policies: Mapping[str, Any] | None = None,
+    seen: str = "",
 ) -> list[Publication]:
     """Freeze what `version` serves now and publish it in `places`; a draft becomes published by it.
 
     An empty `base_path` is the one the version has on that gateway already, or else
-    `/{team}/{api}/v{major}`. A queued Deployment per gateway stands for the push that follows.
+    `/{team}/{api}/v{major}`. `seen` is the draft that the caller looked at, see `freeze_revision`. A queued
+    Deployment per gateway stands for the push that follows.
     Raises PermissionDenied, ActionRefused, ValidationError, TransitionNotAllowed.
     """
     if not places:
         raise ValidationError({"places": _("Choose at least one gateway and environment.")})
-    revision = freeze_revision(version, actor=actor, note=note, policies=policies)
+    revision = freeze_revision(version, actor=actor, note=note, policies=policies, seen=seen)
     version = revision.api_version
     if version.state == ApiVersion.State.DRAFT:
         version = publish_version(version, actor=actor)
@@ -118,6 +121,15 @@ def withdraw(publication: Publication, *, actor: Actor, reason: str) -> Publicat
     publication.move_to(Publication.State.WITHDRAWN)
     publication.full_clean()
     publication.save()
+    words = {"version": publication.api_version, "environment": publication.environment}
+    tell_subscribers(
+        publication.api_version,
+        "publication.withdrawn",
+        _("No longer served: %(version)s in %(environment)s") % words,
+        reason.strip(),
+        environment=publication.environment,
+        actor=actor,
+    )
     event = record_event(
         "publication.withdrawn",
         publication,
@@ -256,12 +268,19 @@ def _held_claim(publication: Publication, listener: GatewayListener) -> BasePath
 
 
 def _check_free(listener: GatewayListener, path: str, version: ApiVersion) -> None:
-    """Nobody else has the path, and no other team has one above or below it."""
+    """Nobody else has the path, no other team has one above or below it, and it does not begin with another
+    team's name, under which that team's own APIs will want to be."""
     taken = BasePathClaim.objects.filter(gateway_id=listener.gateway_id, host=listener.host)
     same = taken.filter(path=path).first()
     if same is not None and (same.api_id != version.api_id or same.publications.exists()):
         raise _path_taken(path)
     segments = path.strip("/").split("/")
+    if Team.objects.filter(slug=segments[0]).exclude(pk=version.api.team_id).exists():
+        raise ActionRefused(
+            _("Paths that begin with /%(name)s are for the team of that name. Choose another beginning.")
+            % {"name": segments[0]},
+            code="base_path_of_a_team",
+        )
     above = ["/" + "/".join(segments[:count]) for count in range(1, len(segments))]
     others = taken.exclude(team=version.api.team)
     if others.filter(path__in=above).exists() or others.filter(path__startswith=f"{path}/").exists():

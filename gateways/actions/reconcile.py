@@ -52,6 +52,7 @@ NEVER = Cast(Value(None), DateTimeField())
 """A NULL that PostgreSQL knows the type of, also where a CASE has no other."""
 
 State = Deployment.State
+Speaker = Deployment.Speaker
 log = structlog.get_logger(__name__)
 
 
@@ -113,7 +114,8 @@ class _Run:
         try:
             return self._conclude(self._run())
         except DriverError as error:
-            return self._fail(error.message, permanent=error.permanent)
+            speaker = Speaker.GATEWAY if error.permanent else Speaker.PORTAL
+            return self._fail(error.message, permanent=error.permanent, speaker=speaker)
         except SealBroken as error:
             return self._fail(str(error), permanent=True)
         except LeaseLost:
@@ -231,7 +233,8 @@ class _Run:
     def _conclude(self, result: _Result) -> Deployment | None:
         message = self._message(result)
         if result.refusal:
-            return self._fail(message, permanent=True, partly=not result.changes.is_empty)
+            partly = not result.changes.is_empty
+            return self._fail(message, permanent=True, partly=partly, speaker=Speaker.GATEWAY)
         if result.unconfirmed or self.away:
             return self._fail(message, permanent=False, partly=True)
         held = bool(result.comparison.held or result.guarded)
@@ -239,7 +242,8 @@ class _Run:
         if result.guarded and self.journal.deployment is None and not self.journal.said_last(message):
             comparison = result.comparison
             self.journal.record(comparison.changes, comparison.held, comparison.adapted.notes, 0)
-        return self.journal.finish(State.PARTIAL if held else State.SUCCEEDED, message=message)
+        state = State.PARTIAL if held else State.SUCCEEDED
+        return self.journal.finish(state, message=message, speaker=_speaker(result))
 
     def _message(self, result: _Result) -> str:
         """The words of whoever did not agree, first of all the gateway's."""
@@ -264,7 +268,9 @@ class _Run:
             pushed_digest=F("pushed_digest") if result.guarded else Value(served),
         )
 
-    def _fail(self, message: str, *, permanent: bool, partly: bool = False) -> Deployment | None:
+    def _fail(
+        self, message: str, *, permanent: bool, partly: bool = False, speaker: Speaker = Speaker.PORTAL
+    ) -> Deployment | None:
         """Count the failure, say when the next attempt is, and keep the gateway's own words."""
         attempt = self.gateway.failures + 1
         wait = min(MOST_BACK_OFF_S, BACK_OFF_S * 2 ** (attempt - 1)) * random.uniform(0.75, 1.25)  # noqa: S311
@@ -277,8 +283,8 @@ class _Run:
         log.warning("reconcile_failed", gateway=self.gateway.slug, permanent=permanent, attempt=attempt)
         state = State.PARTIAL if partly else State.REFUSED if permanent else State.FAILED
         if self.journal.deployment is None or state == State.FAILED:
-            return self.journal.fail_before_changes(message, attempt)
-        return self.journal.finish(state, message=message, attempt=attempt)
+            return self.journal.fail_before_changes(message, attempt, speaker)
+        return self.journal.finish(state, message=message, speaker=speaker, attempt=attempt)
 
     def _step(self, name: str, detail: str) -> None:
         """Progress of the driver, too: every step holds the lease for another minute. Raises LeaseLost."""
@@ -286,6 +292,13 @@ class _Run:
         if begun or time.monotonic() - self.renewed_at > RENEW_EVERY_S:
             self.renewed_at = time.monotonic()
             renew_lease(self.lease)
+
+
+def _speaker(result: _Result) -> Speaker:
+    """Whose words the message of a run that came to its end opens with."""
+    if result.guarded:
+        return Speaker.GUARD
+    return Speaker.GATEWAY if result.refused else Speaker.PORTAL
 
 
 def _in_words(changes: ChangeSet) -> str:

@@ -83,10 +83,10 @@ def ring_due() -> list[int]:
 def request_comparison(gateway: Gateway, *, actor: Actor, forced: bool = False) -> Deployment:
     """Have a person's look at the gateway recorded: compare, push what differs, and say so also if nothing does.
 
-    `forced` confirms deletions that were held back. Raises PermissionDenied: looking needs gateway.view,
-    confirming needs gateway.manage.
+    `forced` confirms deletions that were held back. Raises PermissionDenied: comparing needs
+    gateway.compare, confirming needs gateway.manage.
     """
-    actor.require(Verb.GATEWAY_MANAGE if forced else Verb.GATEWAY_VIEW)
+    actor.require(Verb.GATEWAY_MANAGE if forced else Verb.GATEWAY_COMPARE)
     gateway = Gateway.objects.select_for_update().get(pk=gateway.pk)
     deployment = ask_deployment(gateway, asked_by=_label(actor), forced=forced)
     transaction.on_commit(lambda: ring([gateway.pk]))

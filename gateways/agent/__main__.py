@@ -1,4 +1,7 @@
-"""`python -m gateways.agent`: run the agent of one Envoy or nginx. The settings are those of `gateways.agent.settings`."""
+"""`python -m gateways.agent`: run the agent of one Envoy or nginx.
+
+The settings are those of `gateways.agent.settings`.
+"""
 
 from __future__ import annotations
 

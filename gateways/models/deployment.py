@@ -25,9 +25,10 @@ class Deployment(Stateful, Record):
     """What a reconcile set out to do (`changes`, without secrets), its steps and its outcome.
 
     `changes` is the list of `{"verb", "kind", "id", "label", "before", "after"}` that the preview shows,
-    `message` the gateway's own words where it refused. `cause` is the public id of the audit event that rang,
-    where one did; `asked_by` names who asked for this run, and `forced` is set where that person confirmed
-    deletions that were held back. One queued row per gateway is enough: a run takes everything with it.
+    `message` says what did not go through, in the words of `speaker`. `cause` is the public id of the audit
+    event that rang, where one did; `asked_by` names who asked for this run, and `forced` is set where that
+    person confirmed deletions that were held back. One queued row per gateway is enough: a run takes
+    everything with it.
     """
 
     public_id_prefix = "dep"
@@ -53,6 +54,11 @@ class Deployment(Stateful, Record):
         State.CANCELLED: frozenset(),
     }
 
+    class Speaker(models.TextChoices):
+        GATEWAY = "gateway", _("In the gateway's own words")
+        GUARD = "guard", _("Waits until a person has looked")
+        PORTAL = "portal", _("What happened")
+
     gateway = models.ForeignKey(Gateway, on_delete=models.PROTECT, related_name="deployments")
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
     cause = models.CharField(max_length=40, blank=True)
@@ -67,6 +73,7 @@ class Deployment(Stateful, Record):
     deleted_count = models.PositiveIntegerField(default=0)
     notes = models.JSONField(default=list)
     message = models.TextField(blank=True)
+    speaker = models.CharField(max_length=8, choices=Speaker, default=Speaker.PORTAL)
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 
@@ -88,6 +95,22 @@ class Deployment(Stateful, Record):
     def audit_team_id(self) -> str:
         """Gateways, and what is pushed to them, belong to no team."""
         return ""
+
+    @property
+    def waits_for_a_person(self) -> bool:
+        """Whether deletions were held back that somebody may confirm."""
+        return self.speaker == self.Speaker.GUARD
+
+    @property
+    def aftermath(self) -> str:
+        """What is known of the gateway after a run that did not succeed. Only a refusal leaves it as it was for
+        sure: a run that broke off may have been taken or not, which the next one finds out."""
+        words = {
+            self.State.REFUSED: _("The gateway serves on what it had before."),
+            self.State.PARTIAL: _("What went through was read back; the rest is as it was."),
+            self.State.FAILED: _("What the gateway serves meanwhile is found out by the next attempt."),
+        }
+        return str(words.get(self.State(self.state), ""))
 
     @property
     def is_over(self) -> bool:

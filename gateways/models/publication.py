@@ -70,6 +70,7 @@ class Publication(Stateful, Record):
     """
 
     public_id_prefix = "pub"
+    locked_after = ("gateway",)
 
     class State(TonedChoices):
         PUBLISHED = "published", "live", _("Published")

@@ -109,6 +109,20 @@ class GatewayCreated(GatewayOut):
         return str(self.context.get("token", ""))
 
 
+class GatewayToken(serializers.Serializer[Any]):
+    """The token of a gateway's agents, shown this once."""
+
+    token = serializers.CharField()
+
+
+class ReconcileIn(serializers.Serializer[Any]):
+    forced = serializers.BooleanField(required=False, default=False)
+
+
+class RetireIn(serializers.Serializer[Any]):
+    note = serializers.CharField(max_length=400, required=False, default="", allow_blank=True)
+
+
 class ChangeOut(serializers.Serializer[Any]):
     """One change; `before` and `after` never hold a secret."""
 
@@ -183,6 +197,7 @@ class DeploymentOut(serializers.ModelSerializer[Deployment]):
             "others",
             "notes",
             "message",
+            "speaker",
             "steps",
             "created_at",
             "started_at",

@@ -51,8 +51,11 @@ class GatewayViewSet(ResourceViewSet[Gateway]):
         "partial_update": Verb.GATEWAY_MANAGE,
         "nodes": Verb.GATEWAY_VIEW,
         "preview": Verb.GATEWAY_VIEW,
-        "reconcile": Verb.GATEWAY_VIEW,
+        "reconcile": Verb.GATEWAY_COMPARE,
         "deployments": Verb.GATEWAY_VIEW,
+        "replace_token": Verb.GATEWAY_MANAGE,
+        "retire": Verb.GATEWAY_MANAGE,
+        "retire_node": Verb.GATEWAY_MANAGE,
     }
 
     def get_queryset(self) -> QuerySet[Gateway]:
@@ -60,7 +63,7 @@ class GatewayViewSet(ResourceViewSet[Gateway]):
 
     def get_serializer_context(self) -> dict[str, Any]:
         context = dict(super().get_serializer_context())
-        if self.action in ("list", "retrieve", "create", "partial_update"):
+        if self.action in ("list", "retrieve", "create", "partial_update", "retire"):
             shown = overviews(Gateway.objects.visible_to(self.actor))
             context["sync"] = {one.gateway.pk: one.sync.value for one in shown}
         return context
@@ -103,11 +106,15 @@ class GatewayViewSet(ResourceViewSet[Gateway]):
         preview = actions.preview_gateway(self.get_object(), actor=self.actor)
         return Response(shapes.PreviewOut(_preview(preview)).data)
 
-    @extend_schema(request=None, responses={202: shapes.DeploymentOut})
+    @extend_schema(request=shapes.ReconcileIn, responses={202: shapes.DeploymentOut})
     @action(detail=True, methods=["post"])
     def reconcile(self, request: Request, slug: str) -> Response:
-        """Compare now and push what differs; follow the deployment of the answer."""
-        deployment = actions.request_comparison(self.get_object(), actor=self.actor)
+        """Compare now and push what differs; follow the deployment of the answer.
+
+        `forced` confirms deletions that wait for a person: for administrators who have looked at the preview.
+        """
+        target, values = self.get_object(), read(request, shapes.ReconcileIn)
+        deployment = actions.request_comparison(target, actor=self.actor, **values)
         data = shapes.DeploymentOut(deployment, context=_parts(self)).data
         return Response(data, status=202, headers={"Location": f"/api/v1/deployments/{deployment.public_id}"})
 
@@ -121,6 +128,33 @@ class GatewayViewSet(ResourceViewSet[Gateway]):
         )
         context = {**self.get_serializer_context(), **_parts(self)}
         return self.get_paginated_response(shapes.DeploymentOut(page, many=True, context=context).data)
+
+    @extend_schema(request=None, responses=shapes.GatewayToken)
+    @action(detail=True, methods=["post"], url_path="token")
+    @sensitive_variables("token")
+    def replace_token(self, request: Request, slug: str) -> Response:
+        """Another token for its agents, in this answer and never again. The old one ends at once."""
+        token = actions.set_token(self.get_object(), actor=self.actor)
+        return Response({"token": token}, headers={"Cache-Control": "no-store"})
+
+    @extend_schema(request=shapes.RetireIn, responses=shapes.GatewayOut)
+    @action(detail=True, methods=["post"])
+    def retire(self, request: Request, slug: str) -> Response:
+        """End a gateway that serves nothing any more."""
+        target, values = self.get_object(), read(request, shapes.RetireIn)
+        retired = actions.retire_gateway(target, actor=self.actor, **values)
+        return self.answer(self.get_queryset().get(pk=retired.pk))
+
+    @extend_schema(
+        request=None,
+        responses=shapes.NodeOut,
+        parameters=[OpenApiParameter("node", str, OpenApiParameter.PATH, description="Id of the node.")],
+    )
+    @action(detail=True, methods=["post"], url_path="nodes/(?P<node>[a-z0-9_]+)/retire")
+    def retire_node(self, request: Request, slug: str, node: str) -> Response:
+        """Stop waiting for a node that is gone. One that still reports comes back by itself."""
+        found = get_object_or_404(self.get_object().nodes, public_id=node, retired_at=None)
+        return Response(shapes.NodeOut(actions.retire_node(found, actor=self.actor)).data)
 
 
 def _listeners(rows: list[dict[str, Any]]) -> list[actions.ListenerValues]:

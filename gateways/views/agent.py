@@ -57,7 +57,7 @@ def config(request: HttpRequest) -> HttpResponse:
         return unauthorized()
     if not NODE.fullmatch(request.GET.get("node", "")):
         return problem(400, "bad_node", "Name the node: ?node=NAME.")
-    body = fetch_config(gateway)
+    body = fetch_config(gateway, request.GET["node"])
     if not body:
         return HttpResponse(status=204)
     return HttpResponse(body, content_type="application/json", headers={"Cache-Control": "no-store"})

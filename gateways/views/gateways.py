@@ -71,6 +71,7 @@ def gateway_detail(request: HtmxHttpRequest, slug: str) -> HttpResponseBase:
         "held": _held_back(gateway, request),
         "features": sorted(features_of(gateway)),
         "may_manage": request.actor.everywhere(Verb.GATEWAY_MANAGE),
+        "may_compare": request.actor.may(Verb.GATEWAY_COMPARE),
     }
     template = "gateways/gateway_detail.html" + ("#state" if htmx_partial(request) else "")
     return render(request, template, context)
@@ -96,7 +97,7 @@ def gateway_pending(request: HtmxHttpRequest, slug: str) -> HttpResponseBase:
     return render(request, template, context)
 
 
-@page(Verb.GATEWAY_VIEW, methods=("POST",))
+@page(Verb.GATEWAY_COMPARE, methods=("POST",))
 def gateway_compare(request: HtmxHttpRequest, slug: str) -> HttpResponseBase:
     """Compare now, and push what differs; leads to the page that shows it."""
     deployment = request_comparison(find_gateway(request, slug), actor=request.actor)

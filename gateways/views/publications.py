@@ -43,6 +43,7 @@ def publication_create(request: HtmxHttpRequest, team: str, slug: str, major: in
                 actor=request.actor,
                 note=form.cleaned_data["note"],
                 base_path=form.cleaned_data["base_path"],
+                seen=request.POST.get("draft", ""),
             )
             return redirect(_progress_url(made))
         except ActionRefused as refused:

@@ -21,6 +21,7 @@ from subscriptions.actions.subscriptions import (
     resume_subscription,
     suspend_subscription,
 )
+from subscriptions.actions.telling import tell_subscribers
 
 __all__ = [
     "MOST_KEYS",
@@ -43,5 +44,6 @@ __all__ = [
     "resume_subscription",
     "revoke_credential",
     "suspend_subscription",
+    "tell_subscribers",
     "withdraw_request",
 ]

@@ -15,7 +15,7 @@ from audit.models import ActorKind
 from subscriptions.actions.blocks import lift_open_blocks
 from subscriptions.actions.eligibility import require_grantable
 from subscriptions.actions.locks import lock_request, lock_subscription
-from subscriptions.actions.telling import tell_decision
+from subscriptions.actions.telling import tell_decision, tell_owners
 from subscriptions.models import AccessRequest, DecisionStep, Subscription
 from subscriptions.queries import limits_of, may_decide
 from teams.models import SYSTEM, Actor, Verb
@@ -49,10 +49,13 @@ def grant(request: AccessRequest, *, actor: Actor, note: str) -> Subscription:
     request.subscription = subscription
     request.save()
     tell_decision(request, actor=actor)
+    tell_owners(request, actor=actor)
     after = limits_of(request.plan_revision)
     record_event("request.approved", request, actor=actor, after=after, note=note)
+    # The request stands in the trail of those who asked; this is what the API's team finds in its own.
     name = "subscription.plan_changed" if before else "subscription.opened"
-    record_event(name, subscription, actor=actor, before=before, after=after)
+    owners = request.api_version.api.team.public_id
+    record_event(name, subscription, actor=actor, team_id=owners, before=before, after=after)
     return subscription
 
 
@@ -97,6 +100,7 @@ def reject_request(request: AccessRequest, *, actor: Actor, note: str) -> Access
         raise ValidationError({"note": _("Give a reason: those who asked read it and know what to change.")})
     _decide(request, AccessRequest.State.REJECTED, actor=actor, note=note)
     tell_decision(request, actor=actor)
+    tell_owners(request, actor=actor)
     record_event("request.rejected", request, actor=actor, note=note)
     return request
 
@@ -107,6 +111,7 @@ def withdraw_request(request: AccessRequest, *, actor: Actor) -> AccessRequest:
     request = lock_request(request)
     actor.require(Verb.APPLICATION_EDIT, request.application.team)
     _decide(request, AccessRequest.State.WITHDRAWN, actor=actor, note="")
+    tell_owners(request, actor=actor)
     record_event("request.withdrawn", request, actor=actor)
     return request
 
@@ -130,6 +135,7 @@ def _lapse(request: AccessRequest, why: str) -> bool:
         return False
     _decide(request, AccessRequest.State.LAPSED, actor=SYSTEM, note=why)
     tell_decision(request, actor=SYSTEM)
+    tell_owners(request, actor=SYSTEM)
     record_event("request.lapsed", request, actor=SYSTEM, note=why)
     return True
 

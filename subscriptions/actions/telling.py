@@ -8,8 +8,9 @@ from typing import Any
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from apis.models import ApiVersion, Environment
 from subscriptions.models import AccessRequest, Subscription
-from subscriptions.queries import consumers_of, deciders_of, requester_of
+from subscriptions.queries import consumers_of, deciders_of, owners_of, requester_of, subscribers_of
 from teams.actions import notify
 from teams.models import Actor, User
 
@@ -35,6 +36,35 @@ def tell_decision(request: AccessRequest, *, actor: Actor) -> None:
     granted = request.state == AccessRequest.State.APPROVED and request.subscription is not None
     path = subscription_path(request.subscription) if granted else request_path(request)  # type: ignore[arg-type]
     _tell(people, f"request.{request.state}", title, request.decision_note, path)
+
+
+def tell_owners(request: AccessRequest, *, actor: Actor) -> None:
+    """Tell the API's team how a request for it ended, whoever decided: an approver, the plan, or the asker."""
+    titles = {
+        AccessRequest.State.APPROVED: _("Granted: %(application)s may call %(version)s on %(plan)s"),
+        AccessRequest.State.REJECTED: _("Rejected: %(application)s for %(version)s on %(plan)s"),
+        AccessRequest.State.WITHDRAWN: _("Withdrawn: %(application)s for %(version)s on %(plan)s"),
+        AccessRequest.State.LAPSED: _("Lapsed: %(application)s for %(version)s on %(plan)s"),
+    }
+    title = titles[AccessRequest.State(request.state)] % _words(request)
+    told = {person.pk for person in consumers_of(request.application)}
+    people = _others(owners_of(request.api_version), actor)
+    people = [person for person in people if person.pk not in told]
+    _tell(people, f"request.{request.state}", title, request.decision_note, approval_path(request))
+
+
+def tell_subscribers(
+    version: ApiVersion,
+    name: str,
+    title: str,
+    body: str,
+    *,
+    actor: Actor,
+    environment: Environment | None = None,
+) -> None:
+    """Tell the teams with a subscription to `version` (in `environment`, or anywhere) what happened to it."""
+    path = reverse("api-detail", args=[version.api.team.slug, version.api.slug])
+    _tell(_others(subscribers_of(version, environment), actor), name, title, body, path)
 
 
 def tell_consumers(subscription: Subscription, name: str, title: str, *, actor: Actor) -> None:

@@ -90,6 +90,7 @@ class AccessRequest(Stateful, Record):
     """One thing asked for an application, with a reason; decided once, by somebody else."""
 
     public_id_prefix = "req"
+    locked_after = ("application",)
 
     class Kind(models.TextChoices):
         SUBSCRIPTION = "subscription", _("New subscription")

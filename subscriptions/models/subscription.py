@@ -41,6 +41,7 @@ class Subscription(Stateful, Record):
     """Application x ApiVersion x Environment on a PlanRevision, with the terms accepted by whom and when."""
 
     public_id_prefix = "sub"
+    locked_after = ("application",)
 
     class State(TonedChoices):
         ACTIVE = "active", "live", _("Active")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -12,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from audit.models import ActionRefused
 from subscriptions.actions import approve_request, reject_request
-from subscriptions.forms import RejectForm
+from subscriptions.forms import RejectForm, take_errors
 from subscriptions.models import AccessRequest, Application, Subscription
 from subscriptions.queries import (
     approvals_waiting,
@@ -69,6 +70,9 @@ def approval_approve(request: HtmxHttpRequest, public_id: str) -> HttpResponse:
         approve_request(asked, actor=request.actor, note=request.POST.get("note", ""))
     except ActionRefused as refused:
         return _card(request, _received(request, public_id), refused=refused.message, status=refused.status)
+    except ValidationError as error:
+        words = " ".join(error.messages)
+        return _card(request, _received(request, public_id), refused=words, status=422)
     messages.success(request, _("Approved: %(request)s.") % {"request": _in_short(asked)})
     return _lead_on(request, after)
 
@@ -85,6 +89,9 @@ def approval_reject(request: HtmxHttpRequest, public_id: str) -> HttpResponse:
         reject_request(asked, actor=request.actor, note=form.cleaned_data["note"])
     except ActionRefused as refused:
         return _card(request, _received(request, public_id), refused=refused.message, status=refused.status)
+    except ValidationError as error:
+        take_errors(form, error)
+        return _card(request, _received(request, public_id), form=form, rejecting=True, status=422)
     messages.success(request, _("Rejected: %(request)s.") % {"request": _in_short(asked)})
     return _lead_on(request, after)
 

@@ -169,5 +169,11 @@ def _matches(header: str, target: Model) -> bool:
 
 
 def _locked[M: Model](target: M) -> M:
-    """The same object, read again under a row lock that lasts until the call's transaction ends."""
+    """The same object, read again under a row lock that lasts until the call's transaction ends.
+
+    What actions lock before it is locked before it here too, or the two could wait for each other.
+    """
+    for name in getattr(target, "locked_after", ()):
+        above = type(getattr(target, name))
+        above._default_manager.select_for_update(of=("self",)).get(pk=getattr(target, f"{name}_id"))
     return type(target)._default_manager.select_for_update(of=("self",)).get(pk=target.pk)

@@ -112,11 +112,14 @@ class RunningNode:
     name: str = "node-1"
     ca_file: str = ""
     agent_port: int = field(default_factory=free_port)
-    admin_port: int = field(default_factory=free_port)
     production_port: int = field(default_factory=free_port)
     sandbox_port: int = field(default_factory=free_port)
     process: subprocess.Popen[bytes] | None = None
     _versions: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    @property
+    def admin_socket(self) -> Path:
+        return self.state / "admin.sock"
 
     @property
     def url(self) -> str:
@@ -133,10 +136,10 @@ class RunningNode:
             "GATEHOUSE_NODE_NAME": self.name,
             "GATEHOUSE_AGENT_STATE": str(self.state),
             "GATEHOUSE_AGENT_KIND": self.kind,
-            "GATEHOUSE_ENVOY_ADMIN": f"127.0.0.1:{self.admin_port}",
+            "GATEHOUSE_ENVOY_ADMIN": f"unix:{self.admin_socket}",
             "GATEHOUSE_ENVOY_CONCURRENCY": "2",
             "GATEHOUSE_ENVOY_CA_FILE": self.ca_file,
-            "GATEHOUSE_NGINX_STATUS": f"127.0.0.1:{self.admin_port}",
+            "GATEHOUSE_NGINX_STATUS": f"unix:{self.admin_socket}",
             "GATEHOUSE_NGINX_CONCURRENCY": "2",
             "GATEHOUSE_NGINX_CA_FILE": self.ca_file,
         }
@@ -159,7 +162,7 @@ class RunningNode:
         assert self.process is not None
         self.process.send_signal(how)
         self.process.wait(WAIT_S)
-        wait_for(lambda: not self.listens(self.admin_port))
+        wait_for(lambda: not self.admin_answers())
 
     def is_healthy(self) -> bool:
         try:
@@ -199,7 +202,15 @@ class RunningNode:
 
     def admin(self, path: str) -> str:
         """What Envoy's admin port says, or nginx's status port."""
-        return httpx.get(f"http://127.0.0.1:{self.admin_port}{path}", trust_env=False).text
+        with httpx.Client(transport=httpx.HTTPTransport(uds=str(self.admin_socket))) as client:
+            return client.get(f"http://gateway{path}").text
+
+    def admin_answers(self) -> bool:
+        """Whether a gateway is there."""
+        try:
+            return bool(self.admin("/ready" if self.kind == "envoy" else "/served"))
+        except httpx.TransportError:
+            return False
 
 
 class NodeUnderTest:
@@ -219,8 +230,8 @@ class NodeUnderTest:
         return self.driver(nodes=(Node("gone", f"http://127.0.0.1:{free_port()}"),))
 
     def refused(self) -> tuple[AgentDriver, Item]:
-        """An upstream that points at the port that rules the gateway: `adapt` cannot know that, the agent does."""
-        return self.driver(), make.upstream("towards-admin", f"http://127.0.0.1:{self.node.admin_port}")
+        """An upstream that points at the agent itself: `adapt` cannot know that, the agent does."""
+        return self.driver(), make.upstream("towards-agent", f"http://127.0.0.1:{self.node.agent_port}")
 
     def url(self, path: str, environment: str = "production") -> str:
         port = self.node.production_port if environment == "production" else self.node.sandbox_port

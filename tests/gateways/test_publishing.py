@@ -258,3 +258,40 @@ def test_two_teams_race_for_one_path_and_one_gets_it() -> None:
         thread.join()
     assert sorted(outcomes) == ["base_path_taken"] * 3 + ["won"]
     assert BasePathClaim.objects.count() == 1
+
+
+def test_a_draft_that_changed_since_it_was_looked_at_is_not_published(
+    draft: ApiVersion, edge: Gateway, production: Any, owner: Actor
+) -> None:
+    seen = draft.draft
+    draft.spec = factories.make_spec(
+        draft.api.team, {"openapi": "3.1.0", "info": {"title": "x", "version": "2"}, "paths": {}}
+    )
+    draft.save()
+    place = PlaceToPublish(edge, production)
+    with pytest.raises(ActionRefused, match="changed since you looked"):
+        publish_to(draft, [place], actor=owner, seen=seen)
+    assert publish_to(draft, [place], actor=owner, seen=draft.draft)
+
+
+def test_a_path_under_another_teams_name_is_kept_for_that_team(
+    draft: ApiVersion, edge: Gateway, production: Any, owner: Actor
+) -> None:
+    factories.make_team("Logistics")
+    with pytest.raises(ActionRefused, match="for the team of that name"):
+        publish(draft, edge, production, actor=owner, base_path="/logistics/orders")
+    assert (
+        publish(draft, edge, production, actor=owner, base_path="/shop/ledger").claim.path == "/shop/ledger"
+    )
+
+
+def test_subscribers_are_told_when_what_they_call_is_withdrawn(
+    draft: ApiVersion, edge: Gateway, production: Any, owner: Actor, dana: User, logistics: Team
+) -> None:
+    publication = publish(draft, edge, production, actor=owner)
+    draft.refresh_from_db()
+    factories.make_subscription(factories.make_application(logistics), factories.make_plan(draft.api))
+    withdraw(publication, actor=owner, reason="Moved to v2.")
+    notice = dana.notices.get(name="publication.withdrawn")
+    assert "No longer served" in notice.title
+    assert notice.body == "Moved to v2."

@@ -119,3 +119,32 @@ def test_anything_but_a_token_is_nobody(header: str | None) -> None:
 def test_a_public_address_is_an_origin(url: str) -> None:
     with pytest.raises(ValidationError):
         clean_public_url(url)
+
+
+def test_two_listeners_may_exchange_their_ports(ada: User) -> None:
+    edge = factories.make_gateway("edge")
+    sandbox = factories.make_environment("sandbox")
+    production = factories.make_environment()
+    actor = actor_of_user(ada)
+    first = [
+        ListenerValues(production, 8080, "http://a.test"),
+        ListenerValues(sandbox, 8090, "http://a.test"),
+    ]
+    change_gateway(edge, actor=actor, listeners=first)
+    kept = set(edge.listeners.values_list("public_id", flat=True))
+    turned = [
+        ListenerValues(production, 8090, "http://a.test"),
+        ListenerValues(sandbox, 8080, "http://a.test"),
+    ]
+    change_gateway(edge, actor=actor, listeners=turned)
+    assert edge.listeners.get(environment=production).port == 8090
+    assert set(edge.listeners.values_list("public_id", flat=True)) == kept
+
+
+def test_the_host_of_a_listener_stays_while_something_is_published_there(ada: User) -> None:
+    edge = factories.make_gateway("edge")
+    factories.make_publication(factories.make_version(), edge)
+    listener = edge.listeners.get(environment__slug="production")
+    other = ListenerValues(listener.environment, listener.port, listener.public_url, host="api.example.com")
+    with pytest.raises(ActionRefused, match="under another host"):
+        change_gateway(edge, actor=actor_of_user(ada), listeners=[other])

@@ -123,8 +123,8 @@ def test_a_refused_object_stops_nobody_else(
     node.start()
     wait_for(GatewayNode.objects.exists)
     _credential, value = factories.make_credential(subscription)
-    towards_admin = f"http://127.0.0.1:{node.admin_port}"
-    bad = factories.make_publication(factories.make_version(url=towards_admin), edge)
+    towards_agent = f"http://127.0.0.1:{node.agent_port}"
+    bad = factories.make_publication(factories.make_version(url=towards_agent), edge)
     deployment = run(edge)
     assert deployment is not None
     assert deployment.state == Deployment.State.PARTIAL

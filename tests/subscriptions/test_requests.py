@@ -8,6 +8,7 @@ import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.utils import timezone
 
+from apis.actions import deprecate_version, retire_sunset_versions
 from apis.models import ApiVersion, Plan, Visibility
 from audit.models import ActionRefused, AuditEvent, TransitionNotAllowed
 from subscriptions.actions import (
@@ -25,6 +26,7 @@ from subscriptions.actions.requests import working_days_after
 from subscriptions.models import AccessRequest, Credential, DecisionStep, Subscription
 from subscriptions.queries import deciders_of
 from teams.models import SYSTEM, Notice, TeamRole
+from teams.tasks import send_notice_mail
 from tests import factories
 
 pytestmark = pytest.mark.django_db
@@ -294,3 +296,56 @@ def test_a_viewer_of_the_applications_team_may_not_ask(world, logistics, acting)
 )
 def test_the_answer_is_due_after_two_working_days(start, due):
     assert working_days_after(datetime(*start, 17, tzinfo=UTC), 2) == datetime(*due, 17, tzinfo=UTC)
+
+
+def test_the_apis_team_is_told_what_an_approver_decided_by_mail_and_page(
+    world, waiting, alice, erin, acting, mailoutbox
+):
+    approve_request(waiting, actor=acting(erin))
+    assert Notice.objects.get(user=alice, name="request.approved").path == f"/approvals/{waiting.public_id}/"
+    assert not Notice.objects.filter(user=erin, name="request.approved").exists(), "who decided knows"
+    for notice in Notice.objects.all():
+        send_notice_mail(notice.pk)
+    subjects = {address: mail.subject for mail in mailoutbox for address in mail.to}
+    assert subjects[alice.email].endswith(f"Granted: {world.application} may call {world.version} on Gold")
+    assert "may call" in subjects["dana@example.test"]
+
+
+def test_the_apis_team_finds_the_grant_in_its_own_trail(world, waiting, alice, erin, acting):
+    approve_request(waiting, actor=acting(erin))
+    opened = AuditEvent.objects.get(name="subscription.opened")
+    assert opened.team_id == world.version.api.team.public_id
+    assert opened.actor_label == str(erin)
+
+
+def test_a_plan_that_is_not_offered_there_any_more_is_said_on_the_card(world, waiting, alice, client_of):
+    world.gold.plan.environments.set([factories.make_environment("sandbox")])
+    answer = client_of(alice).post(f"/approvals/{waiting.public_id}/approve/")
+    assert answer.status_code == 422
+    assert "is not offered in" in answer.content.decode()
+    waiting.refresh_from_db()
+    assert waiting.state == AccessRequest.State.PENDING
+
+
+def test_a_note_that_is_too_long_is_said_on_the_card(waiting, alice, client_of):
+    answer = client_of(alice).post(f"/approvals/{waiting.public_id}/approve/", {"note": "x" * 2_001})
+    assert answer.status_code == 422
+    assert "Shorten the reason" in answer.content.decode()
+
+
+def test_subscribers_are_told_of_the_end_of_a_version(
+    world, waiting, dana, alice, acting, django_capture_on_commit_callbacks
+):
+    approve_request(waiting, actor=acting(alice))
+    tomorrow = (timezone.now() + timedelta(days=1)).date()
+    with django_capture_on_commit_callbacks(execute=True):
+        deprecate_version(world.version, actor=acting(alice), sunset_on=tomorrow, note="Use v2.")
+    notice = Notice.objects.get(user=dana, name="version.deprecated")
+    assert str(tomorrow) in notice.title
+    assert notice.body == "Use v2."
+    assert retire_sunset_versions(now=timezone.now() + timedelta(days=1)) == 0, "it is the last day"
+    with django_capture_on_commit_callbacks(execute=True):
+        assert retire_sunset_versions(now=timezone.now() + timedelta(days=2)) == 1
+    assert Notice.objects.filter(user=dana, name="version.retired").exists()
+    world.version.refresh_from_db()
+    assert world.version.state == ApiVersion.State.RETIRED

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+import re
 
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from subscriptions.actions import approve_request
 from subscriptions.models import AccessRequest, Application, Credential, Subscription
 from teams.models import TeamRole
 from teams.permissions import Scope
@@ -188,3 +193,18 @@ def test_the_auditor_reads_all_and_moves_nothing(world, waiting, frank, api_of):
     assert len(client.get("/api/v1/access-requests").data["results"]) == 1
     assert client.post(f"/api/v1/access-requests/{waiting.public_id}/approve").status_code == 403
     assert client.post("/api/v1/access-requests", order(world)).status_code == 403
+
+
+def test_a_conditional_call_locks_in_the_order_of_the_actions(world, waiting, dana, alice, acting, api_of):
+    """First the application, then what stands on it, so that it and an archiving never wait for each other."""
+    subscription = approve_request(waiting, actor=acting(alice))
+    with CaptureQueriesContext(connection) as said:
+        closed = api_of(dana).post(
+            f"/api/v1/subscriptions/{subscription.public_id}/close",
+            {"reason": "Done."},
+            headers={"If-Match": "*"},
+        )
+    assert closed.status_code == 200, closed.content
+    locks = [query["sql"] for query in said if "FOR " in query["sql"] and "UPDATE" in query["sql"]]
+    tables = [re.search(r'FROM "([a-z_]+)"', sql)[1] for sql in locks if "subscriptions_" in sql]
+    assert tables.index("subscriptions_application") < tables.index("subscriptions_subscription")

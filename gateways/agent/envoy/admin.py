@@ -1,4 +1,4 @@
-"""Envoy's admin port, as far as the agent needs it: what is served, what was refused, and three commands."""
+"""Envoy's admin interface, as far as the agent needs it: what is served, what was refused, and three commands."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from gateways.agent.local import client_at
 from gateways.agent.plane import Unreachable
 
 _VERSION = ".version_text"
@@ -15,11 +16,13 @@ _REJECTED = ".update_rejected"
 
 
 class Admin:
-    """The admin port of one Envoy. All methods may raise Unreachable."""
+    """The admin interface of one Envoy at `address`: `unix:` and a path, or a host and port.
 
-    def __init__(self, host: str, port: int) -> None:
-        url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        self._client = httpx.AsyncClient(base_url=url, timeout=10.0, trust_env=False)
+    All methods may raise Unreachable.
+    """
+
+    def __init__(self, address: str) -> None:
+        self._client = client_at(address)
 
     async def close(self) -> None:
         """Close the connections."""

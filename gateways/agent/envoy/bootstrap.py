@@ -10,6 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from gateways.agent.settings import UNIX
 from gateways.engine.wire import SYSTEM_CA_SECRET, XDS_DIRECTORY
 
 type Json = dict[str, Any]
@@ -17,13 +18,22 @@ type Json = dict[str, Any]
 _MAX_CONNECTIONS = 50_000
 
 
-def bootstrap(*, node: str, admin_host: str, admin_port: int, ca_file: str) -> Json:
-    """The bootstrap: an admin port on loopback, and the files to follow."""
+def bootstrap(*, node: str, admin: str, ca_file: str) -> Json:
+    """The bootstrap: an admin interface at `admin`, which only this user of this machine reaches, and the files
+    to follow."""
     return {
         **_base(node, ca_file),
-        "admin": {"address": {"socket_address": {"address": admin_host, "port_value": admin_port}}},
+        "admin": {"address": _admin_address(admin)},
         "dynamic_resources": {"lds_config": _follow("lds.json"), "cds_config": _follow("cds.json")},
     }
+
+
+def _admin_address(admin: str) -> Json:
+    """A socket file of the owner's: an upstream of an API can name any port, and no socket file."""
+    if admin.startswith(UNIX):
+        return {"pipe": {"path": admin.removeprefix(UNIX), "mode": 0o600}}
+    host, _, port = admin.rpartition(":")
+    return {"socket_address": {"address": host.strip("[]"), "port_value": int(port)}}
 
 
 def composed(files: Mapping[str, str], *, node: str, ca_file: str) -> Json:

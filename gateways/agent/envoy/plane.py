@@ -17,7 +17,8 @@ from typing import ClassVar
 
 from gateways.agent.envoy.admin import Admin
 from gateways.agent.envoy.bootstrap import Json, bootstrap, composed
-from gateways.agent.plane import NotInForce, Refused, Unreachable, is_here
+from gateways.agent.local import is_here, make_room, reserved_ports
+from gateways.agent.plane import NotInForce, Refused, Unreachable
 from gateways.agent.process import GatewayProcess, message, said_by
 from gateways.agent.settings import Settings
 from gateways.agent.store import Store, write_atomically
@@ -63,10 +64,10 @@ class EnvoyPlane:
         self._store = store
         self._ca_file = ca_file
         self._bootstrap = store.root / "bootstrap.json"
-        self._reserved = frozenset({settings.admin_port, settings.listen_port})
+        self._reserved = reserved_ports(settings)
         self._binary = envoy_binary(settings.binary)
         self.software = _software()
-        self.admin = Admin(settings.admin_host, settings.admin_port)
+        self.admin = Admin(settings.admin)
         self.process = GatewayProcess(store, name="envoy", command=self._command(), before_start=before_start)
 
     @property
@@ -77,12 +78,8 @@ class EnvoyPlane:
     def prepare(self, files: Mapping[str, str]) -> None:
         """Write the bootstrap; the files that Envoy follows are in place."""
         settings = self._settings
-        found = bootstrap(
-            node=settings.node,
-            admin_host=settings.admin_host,
-            admin_port=settings.admin_port,
-            ca_file=self._ca_file,
-        )
+        make_room(settings.admin)
+        found = bootstrap(node=settings.node, admin=settings.admin, ca_file=self._ca_file)
         write_atomically(self._bootstrap, canonical_json(found).encode())
 
     async def keep_running(self) -> None:
@@ -168,7 +165,10 @@ class EnvoyPlane:
             raise Refused(_verdict(errors, str(path)) or f"the trial ended with code {code}")
 
     def _check_addresses(self, clusters: Iterable[Json]) -> None:
-        """Refuse an upstream that points at the admin port or at the agent: callers would rule the gateway."""
+        """Refuse an upstream that points at what rules this gateway by its address.
+
+        A name may resolve to anything later on, so that nothing rules a gateway without a token or a socket file.
+        """
         for cluster in clusters:
             for group in cluster["load_assignment"]["endpoints"]:
                 for entry in group["lb_endpoints"]:

@@ -25,6 +25,7 @@ from typing import ClassVar
 import httpx
 import structlog
 
+from gateways.agent.local import client_at, is_here, make_room, reserved_ports
 from gateways.agent.nginx import workers
 from gateways.agent.nginx.blame import refusal
 from gateways.agent.nginx.bootstrap import (
@@ -38,9 +39,9 @@ from gateways.agent.nginx.bootstrap import (
     served_conf,
 )
 from gateways.agent.nginx.resolving import NameServer
-from gateways.agent.plane import NotInForce, Refused, Unreachable, is_here
+from gateways.agent.plane import NotInForce, Refused, Unreachable
 from gateways.agent.process import GatewayProcess, said_by
-from gateways.agent.settings import Settings, SettingsError
+from gateways.agent.settings import UNIX, Settings, SettingsError
 from gateways.agent.store import Store, write_atomically
 from gateways.engine.directives import NotDirectives, parse
 from gateways.engine.document import Kind, canonical_json
@@ -86,9 +87,8 @@ class NginxPlane:
             )
         self._store = store
         self._names = NameServer()
-        host = f"[{settings.admin_host}]" if ":" in settings.admin_host else settings.admin_host
-        self._status = f"{host}:{settings.admin_port}"
-        self._reserved = frozenset({settings.admin_port, settings.listen_port})
+        self._status = settings.admin
+        self._reserved = reserved_ports(settings)
         self._options = NodeOptions(
             processes=settings.concurrency or os.cpu_count() or 1,
             status=self._status,
@@ -96,7 +96,7 @@ class NginxPlane:
             ca_file=ca_file,
             features=_features(self._binary),
         )
-        self._client = httpx.AsyncClient(timeout=5.0, trust_env=False)
+        self._client = client_at(settings.admin, timeout=5.0)
         self._files: Mapping[str, str] = {}
         self.software = _software(self._binary)
         self.process = GatewayProcess(
@@ -113,6 +113,7 @@ class NginxPlane:
 
     def prepare(self, files: Mapping[str, str]) -> None:
         """Write what does not change with a push."""
+        make_room(self._status)
         (self._store.root / "tmp").mkdir(mode=0o700, exist_ok=True)
         write_atomically(self._store.root / CONFIGURATION, nginx_conf(self._options).encode())
         self._files = files
@@ -255,7 +256,7 @@ class NginxPlane:
     async def _served(self) -> tuple[str, int]:
         """The digest of what the worker that answers has read, and its number. Raises Unreachable."""
         try:
-            response = await self._client.get(f"http://{self._status}/served")
+            response = await self._client.get("/served")
             response.raise_for_status()
             digest, pid = response.text.split()
             return digest, int(pid)
@@ -272,8 +273,10 @@ class NginxPlane:
             write_atomically(directory / FILES_DIRECTORY[self.kind] / name, text.encode())
 
     def _put_right(self) -> None:
-        """Before each start: nobody else's files, nobody else's workers."""
+        """Before each start: nobody else's files and workers, and not the socket of a process that was killed."""
         workers.end_orphans(self._store.root)
+        if self._status.startswith(UNIX):
+            Path(self._status.removeprefix(UNIX)).unlink(missing_ok=True)
         self._write(self._files)
 
     def _write(self, files: Mapping[str, str]) -> None:

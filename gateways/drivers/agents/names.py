@@ -16,6 +16,9 @@ BASE_PATH = re.compile(r"(/[A-Za-z0-9][A-Za-z0-9._~-]*)+")
 HOST = re.compile(r"(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*")
 ORIGIN = re.compile(r"https?://[A-Za-z0-9.\[\]:-]{1,260}")
 TARGET_PREFIX = re.compile(r"(/[A-Za-z0-9._~!$&'()*+,;=:@-]+)*")
+_ENDS_IN_NUMBER = re.compile(r"(^|\.)([0-9]+|0x[0-9a-f]*)$")
+"""`127.1` and `2130706433` are addresses to some resolvers: https://url.spec.whatwg.org/#ends-in-a-number-checker."""
+
 CHECK_PATH = re.compile(r"/[A-Za-z0-9._~!$&'()*+,;=:@/?%-]{0,1000}")
 KEY_VALUE = re.compile(r"[A-Za-z0-9]{20,128}")
 
@@ -49,7 +52,7 @@ def address(url: str) -> Address:
     if parts.username is not None or parts.query or parts.fragment:
         raise ValueError("a target's URL holds no user, query or fragment")
     host = (parts.hostname or "").lower()
-    if not is_ip(host) and not HOST.fullmatch(host):
+    if not is_ip(host) and (not HOST.fullmatch(host) or _ENDS_IN_NUMBER.search(host)):
         raise ValueError("a target's host is a name or an address")
     prefix = parts.path.rstrip("/")
     if not TARGET_PREFIX.fullmatch(prefix) or "/.." in prefix or "/./" in f"{prefix}/":

@@ -1,4 +1,4 @@
-"""The locations in which nginx answers by itself, as `application/problem+json`: the texts are those of every gateway."""
+"""What nginx answers by itself, as `application/problem+json`: the texts are those of every gateway."""
 
 from __future__ import annotations
 

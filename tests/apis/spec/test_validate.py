@@ -12,8 +12,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from apis.spec.document import read_spec
 from apis.spec.guard import read_source
-from apis.spec.problems import MAX_PROBLEMS, SpecProblem
+from apis.spec.problems import MAX_PROBLEMS, SpecProblem, SpecRefused
 from apis.spec.validate import check_document
 from apis.spec.worker import answer, read_document
 from tests.apis.spec.conftest import SPECS
@@ -236,3 +237,20 @@ def test_no_shape_upsets_the_checks(path: tuple[Any, ...], junk: Any, version: s
     source = read_source(json.dumps(document).encode())
     check_document(source, version[:3])
     assert all(problem.message and problem.line for problem in source.problems.found)
+
+
+def test_outside_references_do_not_hide_other_errors() -> None:
+    """Both are said at once, so that nobody corrects a document twice."""
+    text = """openapi: 3.1.0
+info: {titel: Orders, version: "1"}
+paths:
+  /orders:
+    get:
+      responses:
+        "200": {$ref: "https://example.com/answers.yaml#/ok"}
+"""
+    with pytest.raises(SpecRefused) as refused:
+        read_spec(text.encode())
+    codes = {problem.code for problem in refused.value.problems}
+    assert "external-ref" in codes
+    assert len(codes) > 1, codes

@@ -17,7 +17,7 @@ TOKEN = "0123456789abcdefghijklmnopqrstuvwxyz"
 def test_the_defaults_keep_to_this_machine() -> None:
     settings = read_settings({"GATEHOUSE_AGENT_TOKEN": TOKEN})
     assert (settings.listen_host, settings.listen_port) == ("127.0.0.1", 9100)
-    assert (settings.admin_host, settings.admin_port) == ("127.0.0.1", 9901)
+    assert settings.admin == f"unix:{Path('var/agent/admin.sock').absolute()}"
     assert settings.agent_url == "http://127.0.0.1:9100"
 
 
@@ -34,6 +34,8 @@ def test_the_token_can_stand_in_a_file(tmp_path: Path) -> None:
         ({"GATEHOUSE_AGENT_TOKEN": "a" * 40}, "GATEHOUSE_AGENT_TOKEN"),
         ({"GATEHOUSE_AGENT_TOKEN_FILE": "/nowhere"}, "GATEHOUSE_AGENT_TOKEN_FILE"),
         ({"GATEHOUSE_AGENT_TOKEN": TOKEN, "GATEHOUSE_ENVOY_ADMIN": "0.0.0.0:9901"}, "GATEHOUSE_ENVOY_ADMIN"),
+        ({"GATEHOUSE_AGENT_TOKEN": TOKEN, "GATEHOUSE_ENVOY_ADMIN": "unix:admin"}, "GATEHOUSE_ENVOY_ADMIN"),
+        ({"GATEHOUSE_AGENT_TOKEN": TOKEN, "GATEHOUSE_AGENT_STATE": "/" + "x" * 99}, "GATEHOUSE_ENVOY_ADMIN"),
         ({"GATEHOUSE_AGENT_TOKEN": TOKEN, "GATEHOUSE_AGENT_LISTEN": "9100"}, "GATEHOUSE_AGENT_LISTEN"),
         ({"GATEHOUSE_AGENT_TOKEN": TOKEN, "GATEHOUSE_AGENT_LISTEN": "0.0.0.0:9100"}, "TLS_CERTIFICATE"),
         ({"GATEHOUSE_AGENT_TOKEN": TOKEN, "GATEHOUSE_NODE_NAME": "a b"}, "GATEHOUSE_NODE_NAME"),

@@ -1,4 +1,7 @@
-"""Drivers know no Django, no database and no cache: neither do their tests. One real gateway of each kind serves them all."""
+"""Drivers know no Django, no database and no cache: neither do their tests.
+
+One real gateway of each kind serves them all.
+"""
 
 from __future__ import annotations
 
