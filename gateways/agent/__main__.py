@@ -22,11 +22,12 @@ def main() -> int:
     """Run until told to stop. Exit code 2 when a setting is missing or wrong."""
     try:
         settings = read_settings(os.environ)
+        agent = build_agent(settings)
     except SettingsError as error:
         sys.stderr.write(f"The agent does not start. {error}\n")
         return 2
     _configure_logs()
-    app = build_app(build_agent(settings))
+    app = build_app(agent)
     uvicorn.run(
         app,
         host=settings.listen_host,

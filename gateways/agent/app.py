@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import hmac
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -54,7 +54,9 @@ class Agent:
     shipper: Shipper | None
 
 
-PLANES = {plane.kind: plane for plane in (EnvoyPlane, NginxPlane)}
+PLANES: Mapping[str, type[EnvoyPlane | NginxPlane]] = {
+    plane.kind: plane for plane in (EnvoyPlane, NginxPlane)
+}
 
 
 def build_agent(settings: Settings) -> Agent:

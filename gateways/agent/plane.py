@@ -23,14 +23,16 @@ class Unreachable(Exception):
 class DataPlane(Protocol):
     """One gateway process and its files. `label` is its name for people, `software` that with its version.
 
-    `restarts` counts how often it ended, `first_files` are those without which it does not start.
+    `first_files` are those without which it does not start, `restarts` counts how often it ended.
     """
 
     kind: ClassVar[str]
     label: ClassVar[str]
+    first_files: ClassVar[Mapping[str, str]]
     software: str
-    restarts: int
-    first_files: Mapping[str, str]
+
+    @property
+    def restarts(self) -> int: ...
 
     def prepare(self, files: Mapping[str, str]) -> None:
         """Write what it is started with; `files` are those in force, empty for none."""

@@ -50,6 +50,7 @@ class Gateway(Record):
 
     class Kind(models.TextChoices):
         ENVOY = "envoy", _("Envoy")
+        NGINX = "nginx", _("nginx")
         MEMORY = "memory", _("Memory")
 
     slug = models.CharField(_("short name"), max_length=48, unique=True, validators=[slug_validator])

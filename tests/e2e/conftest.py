@@ -19,6 +19,7 @@ from tests.embedded.conftest import Run, processes_with, remove_outside
 
 PORTS = (
     "PORTAL_PORT", "GATEWAY_PORT", "GATEWAY_SANDBOX_PORT", "AGENT_PORT",
+    "NGINX_PORT", "NGINX_SANDBOX_PORT", "NGINX_AGENT_PORT",
     "SAMPLE_ORDERS_PORT", "SAMPLE_WEATHER_PORT",
 )  # fmt: skip
 OURS = ("SECRET_KEY", "GATEHOUSE_MASTER_KEYS", "DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "EMAIL_URL",

@@ -55,7 +55,7 @@ class EnvoyPlane:
 
     kind: ClassVar[str] = "envoy"
     label: ClassVar[str] = "Envoy"
-    first_files: Mapping[str, str] = {"cds.json": _EMPTY, "lds.json": _EMPTY}
+    first_files: ClassVar[Mapping[str, str]] = {"cds.json": _EMPTY, "lds.json": _EMPTY}
 
     def __init__(
         self, settings: Settings, store: Store, *, ca_file: str, before_start: Callable[[], None]

