@@ -66,7 +66,7 @@ class Echo(http.server.BaseHTTPRequestHandler):
             self.released.wait(WAIT_S)
         seen = {
             "path": self.path,
-            "headers": self.headers.items(),
+            "headers": [(name.lower(), value) for name, value in self.headers.items()],
             "bytes": len(body),
             "method": self.command,
         }

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from gateways.engine.http import redact
 
-_PLACE = re.compile(r" in (?:\S*/)?(?P<file>[a-z0-9-]+\.conf):(?P<line>\d+)")
+_PLACE = re.compile(r" in (?:/.*/)?(?P<file>[a-z0-9-]+\.conf):(?P<line>\d+)")
 _LEVEL = re.compile(
     r"nginx: \[(emerg|alert|crit)\] (?P<words>.*)|\[(emerg|alert|crit)\] \d+#\d+: (?P<logged>.*)"
 )

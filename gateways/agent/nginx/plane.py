@@ -182,13 +182,15 @@ class NginxPlane:
             await self._wait_gone(before)
 
     async def restored(self, files: Mapping[str, str]) -> None:
-        """Have nginx read the old files again, if it has read others meanwhile."""
-        with contextlib.suppress(Refused, NotInForce, Unreachable):
-            if await self.not_served(files):
-                await self._reload(files)
+        """Have nginx read the old files again; once it has, what it said about the others is over."""
+        with contextlib.suppress(NotInForce):
+            await self._reload(files, heed=False)
 
-    async def _reload(self, files: Mapping[str, str]) -> frozenset[int]:
-        """Returns the workers of before, once a worker with `files` answers. Raises Refused or NotInForce."""
+    async def _reload(self, files: Mapping[str, str], *, heed: bool = True) -> frozenset[int]:
+        """Returns the workers of before, once a new one with `files` answers. Raises Refused or NotInForce.
+
+        `heed`: take what nginx complains of meanwhile for a refusal of `files`.
+        """
         async with self.process.starting:
             before = await asyncio.to_thread(workers.children, self.process.pid)
             said = self.process.log_size()
@@ -197,7 +199,7 @@ class NginxPlane:
         deadline = time.monotonic() + SERVED_S
         while not await self._answers_anew(files, before):
             words = refusal("\n".join(self.process.log_lines(said)), files)
-            if words:
+            if words and heed:
                 raise Refused(words)
             if time.monotonic() > deadline:
                 raise NotInForce(f"nginx has not taken up the files within {SERVED_S:.0f} seconds.")
