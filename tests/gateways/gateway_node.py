@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 
@@ -59,10 +59,12 @@ class Echo(http.server.BaseHTTPRequestHandler):
     # Head and body in one packet: apart, each answer would wait 40 ms for the other side's delayed ACK.
     wbufsize = -1
     released: threading.Event  # of the server at hand: the end of another one must not wake its calls
+    asleep: ClassVar[list[int]] = []
 
     def do_GET(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         if self.path.endswith("/sleep"):
+            self.asleep.append(1)
             self.released.wait(WAIT_S)
         seen = {
             "path": self.path,
@@ -232,6 +234,10 @@ class NodeUnderTest:
     def refused(self) -> tuple[AgentDriver, Item]:
         """An upstream that points at the agent itself: `adapt` cannot know that, the agent does."""
         return self.driver(), make.upstream("towards-agent", f"http://127.0.0.1:{self.node.agent_port}")
+
+    def asleep(self) -> int:
+        """How many calls have come to `/sleep` so far."""
+        return len(Echo.asleep)
 
     def url(self, path: str, environment: str = "production") -> str:
         port = self.node.production_port if environment == "production" else self.node.sandbox_port
