@@ -71,6 +71,7 @@ class Echo(http.server.BaseHTTPRequestHandler):
             "headers": [(name.lower(), value) for name, value in self.headers.items()],
             "bytes": len(body),
             "method": self.command,
+            "port": self.connection.getsockname()[1],
         }
         answer = json.dumps(seen).encode()
         self.send_response(200)
