@@ -23,7 +23,8 @@ Settings, all by environment variables (portal/settings.py and gateways/agent/se
     GATEHOUSE_DEMO        0: seed no demo
     DATABASE_URL          use this PostgreSQL and start none; with DATABASE_OWNER_URL for the role that migrates
     REDIS_URL             use this Redis and start none
-    GATEHOUSE_AGENT_URL   use the agent and gateway there and start none; with GATEHOUSE_AGENT_TOKEN
+    GATEHOUSE_AGENT_URL   use the agent and gateway there and start none; with GATEHOUSE_AGENT_TOKEN, which the
+                          agent there has too; what else it needs is printed
     SECRET_KEY, GATEHOUSE_MASTER_KEYS, GATEHOUSE_AGENT_TOKEN, GATEHOUSE_DEMO_PASSWORD
                           used when set, else made once and kept in GATEHOUSE_STATE/secrets
     EMAIL_URL             where mail goes; files in GATEHOUSE_STATE/mail unless set

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
+from embedded.failure import CannotRun
 from embedded.keyring import Keyring
 from embedded.layout import ROOT, Layout
 from embedded.ports import Port, read_ports
@@ -107,19 +108,33 @@ class Installation:
         return (self.given.get("PORTAL_URL") or f"http://localhost:{self.port('PORTAL_PORT')}").rstrip("/")
 
     @property
+    def inner_host(self) -> str:
+        """The address at which what listens on `bind` is found from this machine."""
+        return "127.0.0.1" if self.bind in {"0.0.0.0", "::"} else self.bind  # noqa: S104  compared, not bound
+
+    @property
     def inner_portal_url(self) -> str:
         """Where the parts of this machine find the portal."""
-        host = "127.0.0.1" if self.bind in {"0.0.0.0", "::"} else self.bind  # noqa: S104  compared, not bound
+        host = self.inner_host
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port('PORTAL_PORT')}"
 
     def gateway_url(self, setting: str) -> str:
-        """Where callers find the environment whose port is `setting`: on the portal's host."""
-        host = urlsplit(self.portal_url).hostname or "localhost"
+        """Where callers find the environment whose port is `setting`: on the portal's host, or the agent's."""
+        beside = self.portal_url if self.runs_agent else self.agent_url
+        host = urlsplit(beside).hostname or "localhost"
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port(setting)}"
 
     @property
     def agent_url(self) -> str:
         return self.given.get("GATEHOUSE_AGENT_URL") or f"http://127.0.0.1:{self.port('AGENT_PORT')}"
+
+    def refuse_agent_without_token(self) -> None:
+        """Raises CannotRun when another's agent is named and nobody can know its token."""
+        if not self.runs_agent and not self.keyring.given("GATEHOUSE_AGENT_TOKEN"):
+            raise CannotRun(
+                "GATEHOUSE_AGENT_URL names an agent, but GATEHOUSE_AGENT_TOKEN is not set. Set both here, and the same "
+                "token where the agent runs."
+            )
 
     def port(self, setting: str) -> int:
         return self.ports[setting].number

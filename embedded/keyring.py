@@ -46,9 +46,10 @@ class Keyring:
 
     def __getitem__(self, name: str) -> str:
         """The secret `name` of MAKERS. Raises CannotRun when its file cannot be read."""
-        return self._given(name) or self._kept(name)
+        return self.given(name) or self._kept(name)
 
-    def _given(self, name: str) -> str:
+    def given(self, name: str) -> str:
+        """What the environment says, by the variable `name` or the file that NAME_FILE names; else empty."""
         path = self._environment.get(f"{name}_FILE", "")
         return _read(Path(path), f"{name}_FILE") if path else self._environment.get(name, "").strip()
 

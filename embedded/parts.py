@@ -120,7 +120,7 @@ class Parts:
 
     def gateway_listens(self, setting: str) -> bool:
         """Whether a gateway already serves the environment whose port is `setting`."""
-        return connects(self.installation.port(setting))
+        return connects(self.installation.inner_host, self.installation.port(setting))
 
     def _worker_says_ready(self) -> Probe:
         return log_says(self.installation.layout.log("worker"), " ready.", at_latest=WORKER_READY_S)

@@ -42,7 +42,9 @@ def read_ports(environment: Mapping[str, str]) -> dict[str, Port]:
 
 
 def refuse_taken(ports: Iterable[Port], *, host: str = "127.0.0.1") -> None:
-    """Raises CannotRun that names every port of `ports` on which somebody listens already."""
+    """Raises CannotRun that names every port of `ports` on which somebody listens already, or that is not for us."""
+    ports = list(ports)
+    _refuse_privileged([port for port in ports if _refusal(port.number, host) == errno.EACCES])
     taken = [port for port in ports if not is_free(port.number, host)]
     if not taken:
         return
@@ -56,10 +58,17 @@ def is_free(number: int, host: str = "127.0.0.1") -> bool:
     """Whether a server could listen on `number`. A port below 1024 that we may not have counts as taken."""
     # The wildcard too: somebody who listens on all addresses leaves room for a loopback listener on
     # some systems, and then answers in its place on the others.
-    return _can_bind(number, host) and _can_bind(number, "0.0.0.0")  # noqa: S104
+    return not _refusal(number, host) and not _refusal(number, "0.0.0.0")  # noqa: S104
 
 
-def _can_bind(number: int, host: str) -> bool:
+def _refuse_privileged(ports: list[Port]) -> None:
+    if ports:
+        lines = [f"  {port.number} ({port.user}): set {port.setting} to 1024 or more" for port in ports]
+        raise CannotRun("\n".join(["This user may not listen on a port so low:", *lines]))
+
+
+def _refusal(number: int, host: str) -> int:
+    """Why a server cannot listen there: EADDRINUSE or EACCES; 0 when it can."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as trial:
         # What servers do too: a closed connection in TIME_WAIT does not make a port taken.
@@ -68,9 +77,9 @@ def _can_bind(number: int, host: str) -> bool:
             trial.bind((host, number))
         except OSError as error:
             if error.errno in (errno.EADDRINUSE, errno.EACCES):
-                return False
+                return error.errno
             raise CannotRun(f"{host} is no address of this machine. Correct PORTAL_BIND.") from error
-    return True
+    return 0
 
 
 def _number(name: str, text: str) -> int:

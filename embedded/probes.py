@@ -92,9 +92,9 @@ def check_external_redis(url: str) -> None:
         ) from error
 
 
-def connects(port: int) -> bool:
-    """Whether somebody listens on `port` of this machine."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_S)
+def connects(host: str, port: int) -> bool:
+    """Whether somebody listens on `port` at the address `host` of this machine."""
+    connection = http.client.HTTPConnection(host, port, timeout=TIMEOUT_S)
     try:
         connection.connect()
     except OSError:

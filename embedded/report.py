@@ -11,6 +11,7 @@ from embedded.installation import GATEWAYS, Installation, LocalGateway
 from embedded.parts import Parts
 from embedded.steps import sign_ins_file
 
+OTHER_PASSWORD = "(another password)"  # noqa: S105 - what `seed_demo --look` says of whom it does not let in
 GATEWAY_WAIT_S = 15.0
 """How long the first push to the gateway is waited for, before the table says that it is still to come."""
 
@@ -22,6 +23,7 @@ async def show(console: Console, installation: Installation, parts: Parts) -> No
         await _first_push(parts)
         console.working("")
     console.table([*_portal(installation), *_gateway(installation, parts), *_servers(installation)])
+    _show_agent_elsewhere(console, installation)
     _show_sign_ins(console, installation)
     console.say()
     console.say("Running. Ctrl-C stops everything; the data stays.", tone="strong")
@@ -86,5 +88,29 @@ def _show_sign_ins(console: Console, one: Installation) -> None:
     said = sign_ins_file(one)
     lines = said.read_text(encoding="utf-8").splitlines() if said.exists() else []
     if lines:
-        password = one.keyring["GATEHOUSE_DEMO_PASSWORD"]
-        console.block(f"Demo sign-ins, all with the password {password}", lines)
+        console.block(_sign_ins_title(lines, one.keyring["GATEHOUSE_DEMO_PASSWORD"]), lines)
+
+
+def _sign_ins_title(lines: list[str], password: str) -> str:
+    """What is true of `password`: `seed_demo` marks whom it does not let in."""
+    others = [line for line in lines if line.endswith(OTHER_PASSWORD)]
+    if not others:
+        return f"Demo sign-ins, all with the password {password}"
+    if len(others) < len(lines):
+        return f"Demo sign-ins, with the password {password} where nothing else is said"
+    return "Demo sign-ins. They were made with another password than GATEHOUSE_DEMO_PASSWORD or var/secrets has now"
+
+
+def _show_agent_elsewhere(console: Console, one: Installation) -> None:
+    """What the one who runs the agent must set, so that both sides find each other."""
+    if one.runs_agent:
+        return
+    console.block(
+        f"The agent at {one.agent_url} must be started with",
+        [
+            f"GATEHOUSE_PORTAL_URL={one.portal_url}   (reachable from there: see PORTAL_BIND and PORTAL_URL)",
+            f"GATEHOUSE_AGENT_URL={one.agent_url}",
+            "GATEHOUSE_AGENT_TOKEN   the same as here",
+            f"its Envoy serves production on {one.port('GATEWAY_PORT')}, sandbox on {one.port('GATEWAY_SANDBOX_PORT')}",
+        ],
+    )

@@ -19,7 +19,7 @@ from embedded.parts import Parts
 from embedded.ports import refuse_taken
 from embedded.postgres import home_of
 from embedded.probes import check_external_database, check_external_redis
-from embedded.steps import collect_static, prepare_portal, register_gateway, seed_demo
+from embedded.steps import collect_static, look_at_sign_ins, prepare_portal, register_gateway, seed_demo
 from embedded.supervisor import Part, Supervisor, together
 
 SLOTS = 8
@@ -31,6 +31,7 @@ def run(layout: Layout, given: dict[str, str], console: Console) -> int:
     make_directories(layout)
     with held(layout.lock) as lock, socket_directory(layout):
         installation = make_installation(layout, given)
+        installation.refuse_agent_without_token()
         refuse_taken(installation.ports_in_use(), host=installation.bind)
         console.say(f"Gatehouse starts; its state is in {layout.state}", tone="strong")
         return asyncio.run(until_told(lambda s: _run(installation, lock, console, s), console))
@@ -68,13 +69,18 @@ async def _run(installation: Installation, lock: int, console: Console, supervis
     parts = Parts(installation, lock)
     await _start_servers(supervisor, installation, parts, parts.sample("orders"), parts.sample("weather"))
     await prepare_portal(supervisor, installation)
-    for gateway in GATEWAYS if installation.runs_agent else ():
+    # One elsewhere is known to the portal too, as the first.
+    for gateway in GATEWAYS if installation.runs_agent else GATEWAYS[:1]:
         await register_gateway(supervisor, installation, gateway)
-    await seed_demo(supervisor, installation)
+    seeded = await seed_demo(supervisor, installation)
     (installation.layout.state / "beat").mkdir(exist_ok=True)
     agents = [parts.agent(gateway) for gateway in GATEWAYS if installation.runs_agent]
     # Two groups, so that the agents can still hand their last usage over to web when all of it ends.
-    await together(supervisor.start(parts.web()), supervisor.start(parts.worker(), parts.beat(), *agents))
+    await together(
+        supervisor.start(parts.web()),
+        supervisor.start(parts.worker(), parts.beat(), *agents),
+        *([] if seeded else [look_at_sign_ins(supervisor, installation)]),
+    )
     await report.show(console, installation, parts)
     await supervisor.watch()
     return 0
@@ -110,11 +116,11 @@ async def _start_servers(
         installation.postgres.prepare()
         await supervisor.start(parts.postgres())
         await asyncio.to_thread(installation.postgres.settle)
-    elif url := installation.given.get("DATABASE_URL"):
+    elif url := installation.keyring.given("DATABASE_URL"):
         await asyncio.to_thread(check_external_database, url)
     if installation.redis:
         installation.redis.prepare()
-    elif url := installation.given.get("REDIS_URL"):
+    elif url := installation.keyring.given("REDIS_URL"):
         await asyncio.to_thread(check_external_redis, url)
     await supervisor.start(*([parts.redis()] if installation.redis else []), *beside)
 

@@ -38,29 +38,38 @@ async def collect_static(supervisor: Supervisor, installation: Installation) -> 
 
 
 async def register_gateway(supervisor: Supervisor, installation: Installation, gateway: LocalGateway) -> None:
-    """Make the portal know a gateway of this machine, at the ports and with the token of this start."""
+    """Make the portal know a gateway, at the ports and with the token of this start; also one elsewhere."""
     listeners = [
         f"--listener={environment}:{installation.port(setting)}:{installation.gateway_url(setting)}"
         for environment, setting in (("production", gateway.port), ("sandbox", gateway.sandbox_port))
     ]
-    arguments = (f"--name={gateway.name}", f"--kind={gateway.kind}", f"--option=listen={installation.bind}")
-    command = _command(installation, "register_gateway", gateway.slug, *arguments, *listeners)
-    token = {"GATEHOUSE_AGENT_TOKEN": installation.keyring[gateway.token]}
-    environment = {
-        name: value for name, value in command.environment.items() if name != "GATEHOUSE_AGENT_TOKEN_FILE"
-    }
-    await supervisor.run(f"gateway {gateway.slug}", replace(command, environment={**environment, **token}))
+    own = [f"--option=listen={installation.bind}"] if installation.runs_agent else []
+    arguments = (gateway.slug, f"--name={gateway.name}", f"--kind={gateway.kind}", *own, *listeners)
+    command = _command(installation, "register_gateway", *arguments)
+    others = {name: v for name, v in command.environment.items() if name != "GATEHOUSE_AGENT_TOKEN_FILE"}
+    environment = {**others, "GATEHOUSE_AGENT_TOKEN": installation.keyring[gateway.token]}
+    await supervisor.run(f"gateway {gateway.slug}", replace(command, environment=environment))
 
 
-async def seed_demo(supervisor: Supervisor, installation: Installation) -> None:
-    """Seed the demo unless it was seeded before in this state directory, or is not wanted."""
+async def seed_demo(supervisor: Supervisor, installation: Installation) -> bool:
+    """Seed the demo unless it was seeded before in this state directory, or is not wanted; whether it did."""
     stamp = installation.layout.stamp("demo")
     if stamp.exists() or not installation.seeds_demo:
-        return
+        return False
     said = sign_ins_file(installation)
     write_private(said, "")
     await supervisor.run("demo", _command(installation, "seed_demo", output=said))
     stamp.touch()
+    return True
+
+
+async def look_at_sign_ins(supervisor: Supervisor, installation: Installation) -> None:
+    """Write down anew whom the password of this start lets in: it may be another one than the demo was made with."""
+    if not installation.seeds_demo:
+        return
+    said = sign_ins_file(installation)
+    write_private(said, "")
+    await supervisor.run("sign-ins", _command(installation, "seed_demo", "--look", output=said))
 
 
 def fingerprint(*paths: Path) -> str:

@@ -155,6 +155,15 @@ class Supervisor:
             await asyncio.sleep(wait)
             if await kept.again():
                 self._console.event("ready", kept.part.name, "runs again", tone="good")
+            elif kept.process is not None and kept.process.returncode is None:
+                await self._end_hanging(kept)
+
+    async def _end_hanging(self, kept: _Kept) -> None:
+        """End a part that was started again and does not answer; its end makes it start once more."""
+        text = f"does not answer after {READY_S:.0f} s and is ended (log: {kept.log})"
+        self._console.event("hangs", kept.part.name, text, tone="bad")
+        assert kept.process is not None  # noqa: S101  the caller looked
+        await self._family.stop(kept.process, kept.part.stop_signal, kept.part.grace)
 
     async def _end(self, kept: _Kept) -> None:
         if kept.process is None or kept.process.returncode is not None:

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""The golden path over REST: publish, find, ask, approve, call, see, revoke. Needs httpx and a running Gatehouse.
+"""The golden path over REST: publish, find, ask, approve, call, see, use up, revoke.
+
+Needs httpx and a running Gatehouse.
 
 By default it walks the demo of `make run`. Elsewhere set
 
@@ -35,9 +37,12 @@ UPSTREAM = os.environ.get(
 WAIT_S = 60.0
 RUN = f"{int(time.time()):x}"
 
+QUOTA = 3
+"""Calls a day of the plan that the walk uses up."""
+
 SPEC = {
     "openapi": "3.1.0",
-    "info": {"title": f"Golden orders {RUN}", "version": "1.0.0", "description": "Walked by an example."},
+    "info": {"title": "Golden orders", "version": "1.0.0", "description": "Walked by an example."},
     "paths": {
         "/orders": {
             "get": {
@@ -53,23 +58,29 @@ SPEC = {
 def main() -> None:
     """Walk the path."""
     publisher, consumer = (client(token) for token in tokens())
-    version = publish(publisher)
-    subscription = subscribe(publisher, consumer, version)
+    limits = {"rate_calls": 5, "rate_period_s": 1, "burst": 5, "quota_day": 1000, "approval": "manual"}
+    version = publish(publisher, f"Golden orders {RUN}", limits)
+    application = register(consumer)
+    subscription = subscribe(publisher, consumer, version, application)
     address = version["address"]
     credential = issue(consumer, subscription)
     calls = call(address, credential["key"])
-    see(publisher, version["api_id"], calls)
+    see(publisher, f"api={version['api_id']}", calls["all"])
+    see(consumer, f"application={application['id']}", calls["known"])
+    told(publisher, "request.made", application["name"])
+    told(consumer, "request.approved", version["api_name"])
+    use_up(publisher, consumer, application, address)
     revoke(consumer, credential, address)
     say("the whole path", f"{PORTAL} and {address} did what was promised")
 
 
-def publish(publisher: httpx.Client) -> dict[str, Any]:
+def publish(publisher: httpx.Client, name: str, limits: dict[str, Any]) -> dict[str, Any]:
     """Document, upstream, plan, publication: live when the gateway proved it."""
     me = get(publisher, "/me")
     team = next(
         row["slug"] for row in me["teams"] if row["role"] in ("owner", "publisher") and not row["personal"]
     )
-    api = post(publisher, "/apis", {"team": team, "name": SPEC["info"]["title"], "visibility": "internal"})
+    api = post(publisher, "/apis", {"team": team, "name": name, "visibility": "internal"})
     path = f"/apis/{team}/{api['slug']}"
     post(publisher, f"{path}/versions", {}) if not get(publisher, f"{path}/versions")["results"] else None
     bad = publisher.put(f"{path}/versions/1/spec", json={"openapi": "3.1.0", "paths": {"/x": {"get": {}}}})
@@ -78,12 +89,11 @@ def publish(publisher: httpx.Client) -> dict[str, Any]:
         "a bad document is refused with every error",
         bad.text,
     )
-    checked(publisher.put(f"{path}/versions/1/spec", json=SPEC))
-    upstream = post(publisher, "/upstreams", {"team": team, "name": f"golden-{RUN}"})
+    checked(publisher.put(f"{path}/versions/1/spec", json={**SPEC, "info": {**SPEC["info"], "title": name}}))
+    upstream = post(publisher, "/upstreams", {"team": team, "name": api["slug"]})
     binding = {"targets": [{"url": UPSTREAM}]}
     checked(publisher.put(f"/upstreams/{upstream['id']}/bindings/production", json=binding))
     checked(publisher.put(f"{path}/versions/1/upstream", json={"upstream": upstream["id"]}))
-    limits = {"rate_calls": 5, "rate_period_s": 1, "burst": 5, "quota_day": 1000, "approval": "manual"}
     plan = post(publisher, f"{path}/plans", {"name": "Bronze", **limits})
     post(publisher, f"{path}/plans/{plan['slug']}/publish", {})
     publication = post(
@@ -95,15 +105,18 @@ def publish(publisher: httpx.Client) -> dict[str, Any]:
         lambda: enforcement(publisher, "publications", publication["id"]) == "live", "the publication is live"
     )
     say("published", f"{publication['address']} on {GATEWAY}")
-    return {**publication, "api_id": api["id"], "team": team, "api": api["slug"], "plan": plan["slug"]}
+    more = {"api_id": api["id"], "api_name": name, "team": team, "api": api["slug"], "plan": plan["slug"]}
+    return {**publication, **more}
 
 
-def subscribe(publisher: httpx.Client, consumer: httpx.Client, version: dict[str, Any]) -> dict[str, Any]:
-    """Find it, ask with a reason, be approved by somebody else."""
-    found = get(consumer, f"/catalogue?q={SPEC['info']['title'].split()[-1]}")["results"]
-    expect([row["slug"] for row in found] == [version["api"]], "the catalogue finds it", str(found))
+def register(consumer: httpx.Client) -> dict[str, Any]:
+    """The consumer's application."""
     team = next(row["slug"] for row in get(consumer, "/me")["teams"] if not row["personal"])
-    application = post(consumer, "/applications", {"team": team, "name": f"Golden planner {RUN}"})
+    return dict(post(consumer, "/applications", {"team": team, "name": f"Golden planner {RUN}"}))
+
+
+def ask(consumer: httpx.Client, version: dict[str, Any], application: dict[str, Any]) -> dict[str, Any]:
+    """A request for access, with a reason."""
     asked = {
         "application": application["id"],
         "api": f"{version['team']}/{version['api']}",
@@ -113,16 +126,29 @@ def subscribe(publisher: httpx.Client, consumer: httpx.Client, version: dict[str
         "reason": "We plan delivery tours.",
         "accept_terms": True,
     }
-    request = post(consumer, "/access-requests", asked)
+    return dict(post(consumer, "/access-requests", asked))
+
+
+def subscribe(
+    publisher: httpx.Client, consumer: httpx.Client, version: dict[str, Any], application: dict[str, Any]
+) -> dict[str, Any]:
+    """Find it, ask with a reason, be approved by somebody else."""
+    found = get(consumer, f"/catalogue?q={RUN}")["results"]
+    expect([row["slug"] for row in found] == [version["api"]], "the catalogue finds it", str(found))
+    request = ask(consumer, version, application)
     expect(request["state"] == "pending", "a manual plan waits for a decision", request["state"])
     own = consumer.post(f"/access-requests/{request['id']}/approve", json={})
     expect(own.status_code in (403, 404, 409), "nobody approves what they asked for", own.text)
     decided = post(publisher, f"/access-requests/{request['id']}/approve", {"note": "Welcome."})
     expect(decided["state"] == "approved", "the request is approved", decided["state"])
     say("approved", request["id"])
-    return get(
-        consumer, f"/subscriptions/{get(consumer, f'/access-requests/{request["id"]}')['subscription']}"
-    )
+    return subscription_of(consumer, request)
+
+
+def subscription_of(consumer: httpx.Client, request: dict[str, Any]) -> dict[str, Any]:
+    """What an approved request became."""
+    granted = get(consumer, f"/access-requests/{request['id']}")["subscription"]
+    return dict(get(consumer, f"/subscriptions/{granted}"))
 
 
 def issue(consumer: httpx.Client, subscription: dict[str, Any]) -> dict[str, Any]:
@@ -136,8 +162,8 @@ def issue(consumer: httpx.Client, subscription: dict[str, Any]) -> dict[str, Any
     return credential
 
 
-def call(address: str, key: str) -> int:
-    """Call through the gateway; the number of calls made to the API."""
+def call(address: str, key: str) -> dict[str, int]:
+    """Call through the gateway; how many calls reached the API's route, and how many of them with the key."""
     with httpx.Client(timeout=10) as caller:
         for name, headers, path, status in (
             ("no key", {}, "/orders", 401),
@@ -164,19 +190,52 @@ def call(address: str, key: str) -> int:
     expect(bool(limited), "over the rate answers 429", str([answer.status_code for answer in burst]))
     expect("x-ratelimit-limit" in limited[0].headers, "429 carries the limit", str(limited[0].headers))
     say("called", f"{4 + len(burst)} times, {len(limited)} over the rate")
-    return 4 + len(burst)
+    return {"all": 4 + len(burst), "known": 2 + len(burst)}
 
 
-def see(publisher: httpx.Client, api: str, calls: int) -> None:
-    """Every call is counted, once."""
+def see(portal: httpx.Client, whose: str, calls: int) -> None:
+    """Every call is counted, once, for the API's team and for the application's."""
 
     def counted() -> bool:
-        seen = get(publisher, f"/usage/summary?api={api}&range=1h")["calls"]
+        seen = get(portal, f"/usage/summary?{whose}&range=1h")["calls"]
         expect(seen <= calls, "no call is counted twice", f"{seen} of {calls}")
         return bool(seen == calls)
 
     until(counted, f"all {calls} calls are counted")
-    say("seen", f"{calls} calls")
+    say("seen", f"{calls} calls by {whose.partition('=')[0]}")
+
+
+def told(portal: httpx.Client, name: str, about: str) -> None:
+    """The notice of that kind has come, and says whom or what it is about."""
+    titles = [row["title"] for row in get(portal, "/notices")["results"] if row["name"] == name]
+    expect(any(about in title for title in titles), f"{name} is told", str(titles))
+    say("told", f"{name}: {about}")
+
+
+def use_up(publisher: httpx.Client, consumer: httpx.Client, application: dict[str, Any], first: str) -> None:
+    """Another API, on a plan without approval and with hardly any quota: its key opens nothing else, and then
+    not even that."""
+    limits = {"rate_calls": 20, "rate_period_s": 1, "burst": 20, "quota_day": QUOTA, "approval": "automatic"}
+    version = publish(publisher, f"Golden tasting {RUN}", limits)
+    request = ask(consumer, version, application)
+    expect(request["state"] == "approved", "an automatic plan needs no decision", request["state"])
+    subscription = subscription_of(consumer, request)
+    headers = {"X-API-Key": issue(consumer, subscription)["key"]}
+    with httpx.Client(timeout=10, headers=headers) as caller:
+        foreign = caller.get(f"{first}/orders")
+        expect(foreign.status_code == 403, "the key of another API answers 403", str(foreign.status_code))
+        answers = [caller.get(f"{version['address']}/orders").status_code for _ in range(QUOTA)]
+        expect(answers == [200] * QUOTA, "calls within the quota answer 200", str(answers))
+        path = f"/subscriptions/{subscription['id']}/quota"
+        until(lambda: get(consumer, path)[0]["left"] == 0, "the quota is counted as used up")
+        until(
+            lambda: caller.get(f"{version['address']}/orders").status_code == 429,
+            "a used-up quota answers 429",
+        )
+        refused = caller.get(f"{version['address']}/orders")
+    expect("problem+json" in refused.headers["content-type"], "429 is told why", str(refused.headers))
+    expect("retry-after" in refused.headers, "429 says until when", str(refused.headers))
+    say("used up", f"{QUOTA} calls, then 429 until {refused.headers['retry-after']}")
 
 
 def revoke(consumer: httpx.Client, credential: dict[str, Any], address: str) -> None:

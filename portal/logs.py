@@ -12,8 +12,9 @@ import structlog
 SECRET_TEXT = re.compile(
     r"\bgh[a-z][0-9a-z]{16}[0-9A-Za-z]{49}\b|(?i:bearer)\s+\S+"
     r"|(?<=/accounts/password/reset/key/)\S+|(?<=/accounts/confirm-email/)\S+|(?<=/invitations/)inv_\w+/\w+"
+    r"|(?<=[?&]code=)[^&\s]+"
 )
-"""Our keys and tokens, bearer headers, and paths whose link is a secret."""
+"""Our keys and tokens, bearer headers, paths whose link is a secret, and what a provider hands back."""
 SECRET_NAMES = re.compile(r"password|secret|token|authorization|cookie|api_?key", re.IGNORECASE)
 
 

@@ -21,7 +21,7 @@ _SMTP_OPTIONS = {
 def mailer(url: str, *, directory: Path) -> dict[str, Any]:
     """`smtp+tls://user:password@host:587`, `filemail:///directory` or `consolemail://` as a MAILERS entry.
 
-    A file mailer without a directory writes to `directory`.
+    A file mailer without a directory writes to `directory`. Raises ValueError, LookupError or ImproperlyConfigured.
     """
     found = environ.Env.email_url_config(url)
     backend = found["EMAIL_BACKEND"]

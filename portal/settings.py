@@ -5,12 +5,12 @@ The variables are listed in docs/configuration.md; a test holds the two together
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import django_stubs_ext
-import environ
 from django.utils.csp import CSP
 from django.utils.translation import gettext_lazy as _
 
@@ -27,11 +27,19 @@ STATE_DIR = Path(env.text("GATEHOUSE_STATE", str(BASE_DIR / "var")))
 # --- What this installation is ------------------------------------------------------------------
 EMBEDDED = env.flag("GATEHOUSE_EMBEDDED")
 DEBUG = env.flag("DEBUG")
-PORTAL_URL = env.text("PORTAL_URL", "http://localhost:8000").rstrip("/")
+PORTAL_URL = env.usable(
+    "PORTAL_URL",
+    env.origin,
+    env.text("PORTAL_URL", "http://localhost:8000").rstrip("/"),
+    instead="http://localhost:8000",
+    cure="Write scheme and host alone, like https://portal.example.com.",
+)
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS") or [urlsplit(PORTAL_URL).hostname or "localhost"]
 CSRF_TRUSTED_ORIGINS = [PORTAL_URL]
 TRUSTED_PROXY_COUNT = env.number("TRUSTED_PROXY_COUNT", 0)
 HTTPS = PORTAL_URL.startswith("https://")
+LOOPBACK = "127.0.0.0/8,::1/128"
+"""What the embedded default may call beside public addresses: its own samples."""
 
 # --- Secrets: never a default; portal/checks.py refuses to start without them ---------------------
 SECRET_KEY = env.secret("SECRET_KEY") or "unset"
@@ -99,6 +107,7 @@ MIDDLEWARE = [
     "portal.middleware.PrivatePagesMiddleware",
     "teams.access.middleware.ActorMiddleware",
     "gateways.middleware.GatewayOriginsMiddleware",
+    "portal.openid.LeavingMiddleware",
 ]
 
 ROOT_URLCONF = "portal.urls"
@@ -121,7 +130,19 @@ TEMPLATES = [
 ]
 
 # --- Data ---------------------------------------------------------------------------------------
-_database = environ.Env.db_url_config(env.secret("DATABASE_URL") or "postgres:///gatehouse")
+_database: dict[str, Any] = env.usable(
+    "DATABASE_URL",
+    env.database,
+    env.required(
+        "DATABASE_URL",
+        "gatehouse.E015",
+        "postgres:///gatehouse",
+        missing=not EMBEDDED,
+        cure="Set it to your PostgreSQL: postgres://user:password@host:5432/name.",
+    ),
+    instead={"NAME": "unset"},
+    cure="Write postgres://user:password@host:5432/name; percent-encode what is special in the password.",
+)
 DATABASES: dict[str, dict[str, Any]] = {
     "default": {
         **_database,
@@ -133,10 +154,22 @@ DATABASES: dict[str, dict[str, Any]] = {
     }
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-REDIS_URL = env.secret("REDIS_URL") or "redis://localhost:6379/0"
+REDIS_URL = env.usable(
+    "REDIS_URL",
+    env.redis_address,
+    env.required(
+        "REDIS_URL",
+        "gatehouse.E016",
+        "redis://localhost:6379/0",
+        missing=not EMBEDDED,
+        cure="Set it to your Redis: redis://host:6379/0.",
+    ),
+    instead="redis://localhost:6379/0",
+    cure="Write redis://host:6379/0, rediss://... or unix:///path; percent-encode what is special in the password.",
+)
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "BACKEND": "portal.cache.SteadyCache",
         "LOCATION": REDIS_URL.replace("redis+socket://", "unix://"),
         "KEY_PREFIX": "gatehouse",
     }
@@ -161,7 +194,7 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "/"
 ACCOUNT_ADAPTER = "teams.accounts.AccountAdapter"
-SOCIALACCOUNT_ADAPTER = "teams.accounts.SocialAccountAdapter"
+SOCIALACCOUNT_ADAPTER = "portal.openid.GuardedSocialAccountAdapter"
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
@@ -187,6 +220,23 @@ OIDC_NAME = env.text("OIDC_NAME", "Company sign-in")
 OIDC_SERVER_URL = env.text("OIDC_SERVER_URL")
 OIDC_CLIENT_ID = env.text("OIDC_CLIENT_ID")
 OIDC_CLIENT_SECRET = env.secret("OIDC_CLIENT_SECRET")
+env.all_or_none(
+    "Sign-in by OpenID Connect",
+    {
+        "OIDC_SERVER_URL": OIDC_SERVER_URL,
+        "OIDC_CLIENT_ID": OIDC_CLIENT_ID,
+        "OIDC_CLIENT_SECRET": OIDC_CLIENT_SECRET,
+    },
+)
+if OIDC_SERVER_URL:
+    OIDC_SERVER_URL = env.usable(
+        "OIDC_SERVER_URL",
+        env.web_address if EMBEDDED else env.tls_address,
+        OIDC_SERVER_URL,
+        instead="",
+        cure="Write the issuer, like https://sign-in.example.com/realm.",
+    )
+OIDC_NETWORKS = env.networks("OIDC_NETWORKS", LOOPBACK if EMBEDDED else "")
 SOCIALACCOUNT_PROVIDERS = {
     "openid_connect": {
         "OAUTH_PKCE_ENABLED": True,
@@ -203,6 +253,7 @@ SOCIALACCOUNT_PROVIDERS = {
         else [],
     }
 }
+REQUIRE_SECOND_FACTOR_TO_DECIDE = env.flag("REQUIRE_SECOND_FACTOR_TO_DECIDE", default=not EMBEDDED)
 SIGN_UP_OPEN = env.flag("SIGN_UP_OPEN", default=True)
 
 # --- Browser safety -----------------------------------------------------------------------------
@@ -215,6 +266,10 @@ SECURE_SSL_REDIRECT = HTTPS and env.flag("SECURE_SSL_REDIRECT")
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 if TRUSTED_PROXY_COUNT and HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+if EMBEDDED:
+    # Cookies do not know ports: two of these on one machine would sign each other's people out.
+    _place = f"gatehouse_{urlsplit(PORTAL_URL).port or (443 if HTTPS else 80)}"
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = f"{_place}_session", f"{_place}_csrf"
 X_FRAME_OPTIONS = "DENY"
 SECURE_CSP = {
     "default-src": [CSP.NONE],
@@ -241,7 +296,7 @@ REST_FRAMEWORK = {
     "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "portal.rest_schema.SummedUpSchema",
     "DEFAULT_THROTTLE_CLASSES": ["portal.rest.TokenThrottle"],
-    "DEFAULT_THROTTLE_RATES": {"token": env.text("REST_RATE", "600/min")},
+    "DEFAULT_THROTTLE_RATES": {"token": env.rate("REST_RATE", "600/min")},
     "EXCEPTION_HANDLER": "portal.rest.problem",
     "PAGE_SIZE": 50,
     "UNAUTHENTICATED_USER": None,
@@ -328,6 +383,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 15.0,
         "options": {"expires": 15},
     },
+    "follow-people": {
+        "task": "subscriptions.tasks.follow_people",
+        "schedule": 60.0,
+        "options": {"expires": 60},
+    },
     "lift-blocks": {"task": "subscriptions.tasks.lift_blocks", "schedule": 5.0, "options": {"expires": 5}},
     "mail-notices": {"task": "teams.tasks.mail_notices", "schedule": 30.0, "options": {"expires": 30}},
     "forget-what-is-old": {"task": "teams.tasks.forget_what_is_old", "schedule": 3600.0},
@@ -336,13 +396,21 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
 
 # --- Mail ---------------------------------------------------------------------------------------
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Gatehouse <gatehouse@localhost>")
-MAILERS = {"default": mailer(env.secret("EMAIL_URL") or "consolemail://", directory=STATE_DIR / "mail")}
+MAILERS = {
+    "default": env.usable(
+        "EMAIL_URL",
+        partial(mailer, directory=STATE_DIR / "mail"),
+        env.secret("EMAIL_URL") or "consolemail://",
+        instead=mailer("consolemail://", directory=STATE_DIR / "mail"),
+        cure="Write smtp+tls://user:password@host:587, filemail:///directory or consolemail://.",
+    )
+}
 
 # --- Usage --------------------------------------------------------------------------------------
-USAGE_RECORD_DAYS = env.number("USAGE_RECORD_DAYS", 40)
+USAGE_RECORD_DAYS = env.number("USAGE_RECORD_DAYS", 40, least=1)
 
 # --- Where traffic may go -----------------------------------------------------------------------
-UPSTREAM_NETWORKS = env.words("UPSTREAM_NETWORKS", "127.0.0.0/8,::1/128" if EMBEDDED else "")
+UPSTREAM_NETWORKS = env.networks("UPSTREAM_NETWORKS", LOOPBACK if EMBEDDED else "")
 
 # --- Language and time: stored in UTC, shown in the viewer's zone ----------------------------------
 LANGUAGE_CODE = "en"
@@ -365,5 +433,5 @@ STORAGES = {
 
 # --- Logs ---------------------------------------------------------------------------------------
 LOGGING_CONFIG = None
-LOGGING = logging_config(level=env.text("LOG_LEVEL", "INFO"))
+LOGGING = logging_config(level=env.log_level("LOG_LEVEL"))
 DJANGO_STRUCTLOG_CELERY_ENABLED = True

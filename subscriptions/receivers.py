@@ -1,4 +1,7 @@
-"""What subscribers are told when the end of what they call was announced or has come."""
+"""What follows at once from events of other apps: subscribers are told, and disabled people's keys end.
+
+A sweep finds what of the latter is lost here.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,10 @@ from django.utils.translation import gettext_lazy as _
 from apis.models import ApiVersion
 from audit.models import AuditEvent
 from audit.signals import event_recorded
-from subscriptions.actions import tell_subscribers
+from subscriptions.actions import follow_people, tell_subscribers
 from teams.models import SYSTEM
 
+FOLLOWED = frozenset({"user.disabled", "user.enabled", "user.anonymised"})
 TITLES = {
     "version.deprecated": _("Deprecated: %(version)s is served until %(day)s"),
     "version.retired": _("Retired: %(version)s is not served any more"),
@@ -20,8 +24,15 @@ TITLES = {
 
 
 @receiver(event_recorded)
+def follow_person(event: AuditEvent, **_kwargs: Any) -> None:
+    """The keys of a disabled person end within the request that disabled them."""
+    if event.name in FOLLOWED:
+        follow_people()
+
+
+@receiver(event_recorded)
 def tell_of_the_end(event: AuditEvent, **_kwargs: Any) -> None:
-    """After the commit: the event itself is the record, this only spreads the word."""
+    """The event itself is the record, this only spreads the word."""
     if event.name not in TITLES:
         return
     version = ApiVersion.objects.select_related("api__team").get(public_id=event.target_id)

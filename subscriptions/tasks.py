@@ -30,3 +30,9 @@ def expire_credentials() -> None:
 def lift_blocks() -> None:
     """End blocks whose time is over."""
     actions.lift_blocks(now=timezone.now())
+
+
+@shared_task
+def follow_people() -> None:
+    """Suspend and resume what belongs to people who were disabled or enabled."""
+    actions.follow_people()

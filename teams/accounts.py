@@ -1,11 +1,10 @@
 """How allauth meets our people: who may sign up, which address counts, where a sign-in leads.
 
-Named in the settings (ACCOUNT_ADAPTER, SOCIALACCOUNT_ADAPTER).
+ACCOUNT_ADAPTER in the settings; SOCIALACCOUNT_ADAPTER is derived in portal/openid.py.
 """
 
 from __future__ import annotations
 
-import unicodedata
 from typing import Any
 
 from allauth.account.adapter import DefaultAccountAdapter
@@ -20,18 +19,30 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from teams.actions import sign_up
 from teams.addresses import absolute
-from teams.models import User
+from teams.invitations import secret_of
+from teams.models import Invitation, User, fold
 
-INVITATION_PATH = "invitation_path"
-"""Session key: where a person who came by an invitation goes once signed in."""
+INVITATION = "invitation"
+"""Session key: the id of the open invitation by whose link a person came."""
+
+
+def invitation_of(request: HttpRequest) -> Invitation | None:
+    """The invitation by whose link the person came, if it is still open."""
+    return Invitation.objects.open().filter(public_id=request.session.get(INVITATION, "")).first()
+
+
+def may_sign_up(request: HttpRequest, address: str) -> bool:
+    """Whether sign-up is open, or `address` is that of the open invitation by which the person came."""
+    invitation = None if settings.SIGN_UP_OPEN else invitation_of(request)
+    return settings.SIGN_UP_OPEN or (invitation is not None and fold(invitation.email) == fold(address))
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     """Accounts with address and password."""
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
-        """Everybody where sign-up is open; else only who came by the link of an invitation."""
-        return settings.SIGN_UP_OPEN or INVITATION_PATH in request.session
+        """Everybody where sign-up is open; else who came by an open invitation, with its address (the form)."""
+        return settings.SIGN_UP_OPEN or invitation_of(request) is not None
 
     def clean_email(self, email: str) -> str:
         """One form of each address, so that look-alikes are one person."""
@@ -45,8 +56,11 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
     def get_login_redirect_url(self, request: HttpRequest) -> str:
         """Back to the invitation that brought the person here, else home."""
-        path = request.session.pop(INVITATION_PATH, "")
-        return path if self.is_safe_url(path) else str(super().get_login_redirect_url(request))
+        invitation = invitation_of(request)
+        if invitation is None:
+            return str(super().get_login_redirect_url(request))
+        del request.session[INVITATION]
+        return reverse("invitation", args=[invitation.public_id, secret_of(invitation)])
 
     def get_email_confirmation_url(self, request: HttpRequest, emailconfirmation: Any) -> str:
         """On our public origin, whatever Host the request came with."""
@@ -89,10 +103,10 @@ class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]
         """Save the person, the link to the provider, and the personal team together."""
         return sign_up(super().save_user(request, sociallogin, form), way="oidc")
 
+    def is_open_for_signup(self, request: HttpRequest, sociallogin: Any) -> bool:
+        """As with a password: where sign-up is closed the provider must vouch for the invited address."""
+        vouched = [address.email for address in sociallogin.email_addresses if address.verified]
+        return settings.SIGN_UP_OPEN or any(may_sign_up(request, address) for address in vouched)
+
     def is_auto_signup_allowed(self, request: HttpRequest, sociallogin: Any) -> bool:
         return True
-
-
-def fold(address: str) -> str:
-    """One spelling of an address: compatibility characters resolved, case and outer blanks removed."""
-    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", address).casefold()).strip()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from allauth.core import context
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
@@ -13,8 +14,9 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from teams.models import Actor, Scope, Team, TeamRole, Verb
-from teams.permissions import may_grant
+from teams.accounts import may_sign_up
+from teams.actions import may_give
+from teams.models import Actor, Scope, Team, TeamRole
 
 if TYPE_CHECKING:
     from teams.models import User
@@ -57,12 +59,12 @@ def _by_field(error: ValidationError) -> dict[str, Any]:
     return error.error_dict if hasattr(error, "error_dict") else {"": error.error_list}
 
 
-def grantable_roles(actor: Actor, team: Team) -> list[tuple[str, Any]]:
-    """The roles that `actor` may give in `team`, from least to most."""
-    everywhere = actor.everywhere(Verb.TEAM_MANAGE)
-    held = actor.roles.get(team.pk)
+def grantable_roles(actor: Actor, team: Team, *, instead_of: str = "") -> list[tuple[str, Any]]:
+    """The roles that `actor` may give in `team` (to one who has `instead_of` now), from least to most."""
     return [
-        (role.value, role.label) for role in reversed(TeamRole) if everywhere or may_grant(held, role.value)
+        (role.value, role.label)
+        for role in reversed(TeamRole)
+        if may_give(team, role.value, actor, instead_of=instead_of)
     ]
 
 
@@ -73,6 +75,14 @@ class SignupNameForm(forms.Form):
         label=_("Your name"), max_length=120, widget=forms.TextInput(attrs={"autocomplete": "name"})
     )
     field_order = ["name", "email", "password1"]
+
+    def clean(self) -> dict[str, Any]:
+        """Where sign-up is closed the link of an invitation admits its own address and no other."""
+        cleaned = super().clean() or self.cleaned_data
+        email = cleaned.get("email", "")
+        if email and not may_sign_up(context.request, email):
+            self.add_error("email", _("The invitation is for another address. Use that one."))
+        return cleaned
 
     def signup(self, request: HttpRequest, user: User) -> None:
         """allauth asks for this; the adapter has saved the name already."""
@@ -178,7 +188,13 @@ class ProfileForm(forms.Form):
 
 class PlatformRolesForm(forms.Form):
     platform_roles = forms.MultipleChoiceField(
-        label=_("Platform roles"), required=False, widget=forms.CheckboxSelectMultiple
+        label=_("Platform roles"),
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_(
+            "You give the roles that you hold. The others are given by whoever holds them, or on the server by "
+            "the command grant_platform_role."
+        ),
     )
 
     def __init__(self, *args: Any, roles: list[tuple[str, Any]], **kwargs: Any) -> None:

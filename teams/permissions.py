@@ -82,7 +82,10 @@ PLATFORM_TABLE: Mapping[Verb, frozenset[str]] = {
     Verb.ENVIRONMENT_MANAGE: frozenset({ADMINISTRATOR}),
     Verb.AUDIT_VIEW: frozenset({ADMINISTRATOR, AUDITOR}),
 }
-"""What a platform role allows on the objects of every team."""
+"""What a platform role allows on the objects of every team.
+
+An administrator's `team.manage` takes people out and lowers roles; what it may give is in teams/actions/members.py.
+"""
 
 SCOPE_OF: Mapping[Verb, Scope] = {
     Verb.TEAM_VIEW: Scope.READ,

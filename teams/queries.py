@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from audit.models import ActorKind, AuditEvent
 from audit.sealing import current_key
-from teams.models import ANONYMOUS, Actor, ApiToken, Invitation, Notice, Team, TeamRole, User, Verb
+from teams.models import ANONYMOUS, Actor, ApiToken, Invitation, Notice, Team, TeamRole, User, Verb, fold
 from teams.tokens import token_id_of, token_matches
 
 
@@ -83,6 +85,17 @@ def colleagues_of(actor: Actor) -> QuerySet[User]:
     return people.filter(memberships__team_id__in=list(actor.roles)).distinct()
 
 
+def lacks_second_factor(actor: Actor) -> bool:
+    """Whether a person at the pages may not decide for want of a second factor, where it is demanded.
+
+    Who has one is asked for it at each sign-in. Tokens are not concerned: they are no sign-in.
+    """
+    if not settings.REQUIRE_SECOND_FACTOR_TO_DECIDE or actor.user is None or actor.scopes is not None:
+        return False
+    factors = Authenticator.objects.filter(user=actor.user)
+    return not factors.exclude(type=Authenticator.Type.RECOVERY_CODES).exists()
+
+
 def unread_count(user: User) -> int:
     """Notices that `user` has not read, for the navigation."""
     return Notice.objects.filter(user=user, read_at=None).count()
@@ -91,11 +104,13 @@ def unread_count(user: User) -> int:
 def open_invitations_of(user: User) -> QuerySet[Invitation]:
     """Invitations that `user` can accept now, by a confirmed address."""
     addresses = EmailAddress.objects.filter(user=user, verified=True).values_list("email", flat=True)
-    return Invitation.objects.filter(
-        email__in=[address.lower() for address in addresses],
-        state=Invitation.State.PENDING,
-        expires_at__gt=timezone.now(),
-    ).select_related("team", "invited_by")
+    return (
+        Invitation.objects.open()
+        .filter(
+            email__in=[fold(address) for address in addresses],
+        )
+        .select_related("team", "invited_by")
+    )
 
 
 def visible_events(actor: Actor) -> QuerySet[AuditEvent]:

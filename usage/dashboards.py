@@ -17,6 +17,7 @@ from usage.queries import Figures, UsageScope, breakdown, summary, timeseries
 from usage.ranges import Window
 
 CLASSES: tuple[tuple[int, Any, str], ...] = (
+    (1, "1xx", "push"),
     (2, "2xx", "live"),
     (3, "3xx", "off"),
     (4, "4xx", "hold"),
@@ -171,6 +172,7 @@ READERS: Mapping[str, Callable[[list[str]], dict[str, str]]] = {
     "gateway": _names(Gateway),
     "application": _unknown_caller(_application_names),
     "operation": lambda _ids: {"": _("not in the document")},
+    "status": lambda _ids: {"0": _("broken off")},
     "key_id": lambda ids: {key: f"{key[:8]}…" if key else _("no known key") for key in ids},
 }
 TITLES: Mapping[str, Any] = {

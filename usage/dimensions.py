@@ -26,13 +26,11 @@ class RouteFacts:
 
 @dataclass(frozen=True, slots=True)
 class CallerFacts:
-    """What a subscription says of its calls; quotas are calls per UTC day and month, None for no limit."""
+    """What a subscription says of its calls."""
 
     pk: int
     application: str
     plan: str
-    quota_day: int | None
-    quota_month: int | None
 
 
 def routes_of(gateway: Gateway, publications: Iterable[str]) -> dict[str, RouteFacts]:
@@ -48,9 +46,8 @@ def callers_of(subscriptions: Iterable[str]) -> dict[str, CallerFacts]:
     """Facts of `subscriptions`, by public id."""
     wanted = set(subscriptions) - {""}
     rows = Subscription.objects.filter(public_id__in=wanted).values_list(
-        "public_id", "pk", "application__public_id", "plan_revision__plan__public_id",
-        "plan_revision__quota_day", "plan_revision__quota_month",
-    )  # fmt: skip
+        "public_id", "pk", "application__public_id", "plan_revision__plan__public_id"
+    )
     return {row[0]: CallerFacts(*row[1:]) for row in rows}
 
 

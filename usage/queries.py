@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Max, QuerySet
+from django.utils import timezone
 
 from apis.models import Api
 from gateways.models import GatewayNode, Publication
 from subscriptions.models import Application, Subscription
 from teams.models import Actor, Verb
 from usage.latency import percentile
-from usage.models import FeedCheckpoint
+from usage.models import FeedCheckpoint, FeedLoss
 from usage.ranges import Window
 
 BREAKDOWNS = ("plan", "operation", "application", "environment", "gateway", "status", "key_id", "api")
@@ -31,6 +32,11 @@ SCOPES = (
     "plan",
     "operation",
 )
+
+LATE = timedelta(seconds=30)
+"""A node whose last word is older than this holds the others up; each speaks every two seconds."""
+
+MOST_LOSSES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,14 @@ def summary(scope: UsageScope, window: Window) -> Figures:
     return _figures(scope, window, "''").get("", Figures())
 
 
+def summaries(dimension: str, ids: Iterable[str], window: Window) -> dict[str, Figures]:
+    """The figures of many objects of one dimension, in two queries; without those that had no calls."""
+    if dimension not in SCOPES:
+        raise ValueError(f"{dimension!r} is none of {', '.join(SCOPES)}")
+    condition = f"span = %s AND at >= %s AND at < %s AND {dimension} = ANY(%s)"
+    return _sums(dimension, condition, [window.range.span, window.start, window.end, list(ids)])
+
+
 def timeseries(scope: UsageScope, window: Window) -> list[tuple[datetime, Figures]]:
     """A point per slot, oldest first, empty ones included."""
     seconds = int(window.range.step.total_seconds())
@@ -109,6 +123,10 @@ def breakdown(scope: UsageScope, window: Window, by: str) -> list[tuple[str, Fig
 
 def _figures(scope: UsageScope, window: Window, group: str, before: Iterable[Any] = ()) -> dict[Any, Figures]:
     condition, values = scope.where(window)
+    return _sums(group, condition, [*before, *values])
+
+
+def _sums(group: str, condition: str, values: list[Any]) -> dict[Any, Figures]:
     found: dict[Any, Figures] = defaultdict(Figures)
     # `group` and `condition` are made of names that stand in this file; every value is a parameter.
     sums = f"""
@@ -120,13 +138,13 @@ def _figures(scope: UsageScope, window: Window, group: str, before: Iterable[Any
         FROM usage_usagebucket, jsonb_each_text(latency) AS step WHERE {condition} GROUP BY 1, 2
     """  # noqa: S608
     with connection.cursor() as cursor:
-        cursor.execute(sums, [*before, *values])
+        cursor.execute(sums, values)
         for name, status_class, calls, sent in cursor.fetchall():
             figures = found[name]
             figures.calls += calls
             figures.by_class[status_class] += calls
             figures.bytes_out += sent
-        cursor.execute(steps, [*before, *values])
+        cursor.execute(steps, values)
         for name, step, calls in cursor.fetchall():
             found[name].latency[step] += calls
     return found
@@ -152,20 +170,47 @@ def subscriptions_of(actor: Actor) -> QuerySet[Subscription]:
     return mine | Subscription.objects.filter(api_version__api__in=apis_of(actor))
 
 
-def complete_until(gateways: Iterable[int]) -> datetime | None:
-    """The time up to which every call of the live nodes of `gateways` (primary keys) is counted.
+@dataclass(frozen=True, slots=True)
+class Completeness:
+    """Up to when the figures are whole: every call that ended before `until` is counted, but for `losses`.
 
-    None while no node has said so yet.
+    None while some node has never said so. `waits_for` are the nodes that hold it up, `more_losses` those that
+    are not listed.
     """
-    alive = GatewayNode.objects.filter(GatewayNode.alive(), gateway__in=gateways)
-    newest = [
-        FeedCheckpoint.objects.filter(gateway=gateway, node=node, complete_until__isnull=False)
-        .order_by("-complete_until")
-        .values_list("complete_until", flat=True)
-        .first()
-        for gateway, node in alive.values_list("gateway", "name")
-    ]
-    return min((moment for moment in newest if moment), default=None) if all(newest) else None
+
+    until: datetime | None
+    waits_for: list[GatewayNode]
+    losses: list[FeedLoss]
+    more_losses: int
+
+
+def completeness(gateways: Collection[int], window: Window) -> Completeness:
+    """How whole the feeds of `gateways` (primary keys) are in a window.
+
+    A node that is silent may go on serving and keep its calls for later, so it counts until it is retired.
+    """
+    nodes = GatewayNode.objects.filter(gateway__in=gateways, retired_at=None, gateway__retired_at=None)
+    marks = _marks(gateways)
+    told = [(node, marks.get((node.gateway_id, node.name))) for node in nodes.select_related("gateway")]
+    late = timezone.now() - LATE
+    known = [mark for _node, mark in told if mark is not None]
+    losses = FeedLoss.objects.filter(
+        gateway__in=gateways, ends_at__gte=window.start, starts_at__lt=window.end
+    ).select_related("gateway")
+    listed = list(losses[:MOST_LOSSES])
+    return Completeness(
+        until=min(known) if known and len(known) == len(told) else None,
+        waits_for=[node for node, mark in told if mark is None or mark < late],
+        losses=listed,
+        more_losses=losses.count() - len(listed) if len(listed) == MOST_LOSSES else 0,
+    )
+
+
+def _marks(gateways: Collection[int]) -> dict[tuple[int, str], datetime]:
+    """The newest word of each node, by gateway and name."""
+    told = FeedCheckpoint.objects.filter(gateway__in=gateways, complete_until__isnull=False)
+    rows = told.values_list("gateway", "node").annotate(until=Max("complete_until"))
+    return {(gateway, node): until for gateway, node, until in rows}
 
 
 def gateways_of_api(api: int) -> list[int]:

@@ -17,6 +17,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="usage-spark",
     ),
     path("agent/v1/usage", feed.feed, name="agent-usage"),
+    path("agent/v1/usage/losses", feed.losses, name="agent-usage-losses"),
     path("api/v1/usage/summary", rest.UsageViewSet.as_view({"get": "summary"}), name="rest-usage-summary"),
     path(
         "api/v1/usage/timeseries",
@@ -26,5 +27,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(
         "api/v1/usage/breakdown", rest.UsageViewSet.as_view({"get": "breakdown"}), name="rest-usage-breakdown"
     ),
-    path("api/v1/usage/records", rest.UsageViewSet.as_view({"get": "records"}), name="rest-usage-records"),
+    path("api/v1/usage/records", rest.UsageRecordViewSet.as_view({"get": "list"}), name="rest-usage-records"),
+    path(
+        "api/v1/subscriptions/<slug:public_id>/quota",
+        rest.SubscriptionQuotaView.as_view({"get": "show"}),
+        name="rest-subscription-quota",
+    ),
 ]

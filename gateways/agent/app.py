@@ -18,6 +18,7 @@ from starlette.routing import Route
 from gateways.agent.applier import Applier, Stale
 from gateways.agent.authorities import system_ca_file
 from gateways.agent.envoy.plane import EnvoyPlane
+from gateways.agent.losses import Losses
 from gateways.agent.metrics import Metrics
 from gateways.agent.nginx.plane import NginxPlane
 from gateways.agent.plane import DataPlane, NotInForce, Refused
@@ -68,6 +69,7 @@ def build_agent(settings: Settings) -> Agent:
         store,
         ca_file=system_ca_file(settings.ca_file),
         before_start=segments.open_before_start,
+        killed=lambda: _note_killed(Losses(store.usage), segments),
     )
     applier = Applier(store, plane)
     portal = Portal(settings.portal_url, settings.token) if settings.portal_url else None
@@ -90,6 +92,12 @@ def build_agent(settings: Settings) -> Agent:
             spool_bytes=settings.spool_bytes,
         )
     return Agent(settings, store, segments, plane, applier, portal, reporter, shipper)
+
+
+def _note_killed(losses: Losses, segments: Segments) -> None:
+    name = segments.current()
+    if name:
+        losses.note_killed(name, segments.size(name))
 
 
 def build_app(agent: Agent) -> Starlette:

@@ -32,7 +32,7 @@ class Metrics:
         self._version = self._gauge("config_version", "Version in force")
         self._restarts = self._gauge(f"{plane.kind}_restarts", f"Times {plane.label} ended")
         self._backlog = self._gauge("usage_backlog_bytes", "Log not yet held by the portal")
-        self._lost = self._gauge("usage_lost_bytes", "Log given up because the spool was full")
+        self._lost = self._gauge("usage_lost_bytes", "Log given up: the spool was full, or a line was none")
 
     def render(self) -> bytes:
         """The exposition text."""

@@ -27,6 +27,15 @@ class Gap(Exception):
         self.offset = offset
 
 
+class BadLine(PortalError):
+    """The portal cannot read the line of `length` bytes at `offset` of the segment; what is before it is fine."""
+
+    def __init__(self, offset: int, length: int, why: str) -> None:
+        super().__init__(f"the line at byte {offset} is not a call: {why}", httpx.codes.BAD_REQUEST)
+        self.offset = offset
+        self.length = length
+
+
 class Portal:
     """The portal of one gateway. All methods may raise PortalError."""
 
@@ -77,6 +86,10 @@ class Portal:
             headers["X-Complete-Until"] = str(round(complete_until * 1000))
         return _offset(await self._call("POST", "/agent/v1/usage", content=body, headers=headers))
 
+    async def report_loss(self, loss: Mapping[str, Any]) -> int:
+        """Say that a stretch of a segment is lost. Returns the durable offset of the segment; raises Gap."""
+        return _offset(await self._call("POST", "/agent/v1/usage/losses", json=loss))
+
     async def _call(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         try:
             response = await self._client.request(method, path, **arguments)
@@ -84,9 +97,22 @@ class Portal:
             raise PortalError(f"the portal does not answer ({type(error).__name__})") from error
         if response.status_code == httpx.codes.CONFLICT and "usage" in path:
             raise Gap(_offset(response))
+        if response.status_code == httpx.codes.BAD_REQUEST and path.endswith("/usage"):
+            _raise_bad_line(response)
         if not response.is_success:
             raise PortalError(f"{method} {path} was answered {response.status_code}", response.status_code)
         return response
+
+
+def _raise_bad_line(response: httpx.Response) -> None:
+    """Raise BadLine if the answer names one; other refusals are none of ours to mend."""
+    try:
+        found = response.json()
+        place = found["offset"], found["length"]
+    except (ValueError, KeyError, TypeError):
+        return
+    if all(isinstance(number, int) and number >= 0 for number in place) and place[1]:
+        raise BadLine(*place, why=str(found.get("detail", "")))
 
 
 def _body(response: httpx.Response) -> Mapping[str, Any]:

@@ -29,16 +29,23 @@ class GatewayProcess:
     """Keeps one process running: a dead one is started again after a growing wait.
 
     `command` is run in the store's directory and writes to its log; `before_start` is called before each start,
-    to open a new log segment. `starting` is held while it starts: whoever holds it may change several files.
+    to open a new log segment; `killed` when a signal ended it before it could write its last lines. `starting` is held while it starts: whoever holds it may change several files.
     """
 
     def __init__(
-        self, store: Store, *, name: str, command: Sequence[str], before_start: Callable[[], None]
+        self,
+        store: Store,
+        *,
+        name: str,
+        command: Sequence[str],
+        before_start: Callable[[], None],
+        killed: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._name = name
         self._command = command
         self._before_start = before_start
+        self._killed = killed
         self._process: asyncio.subprocess.Process | None = None
         self._hurry = asyncio.Event()
         self.starting = asyncio.Lock()
@@ -59,6 +66,8 @@ class GatewayProcess:
                 await asyncio.to_thread(before)
                 self._process = await self._start()
             code = await self._process.wait()
+            if code < 0:
+                self._killed()
             wait = FIRST_WAIT_S if time.monotonic() - started > STEADY_S else min(wait * 2, LONGEST_WAIT_S)
             self.restarts += 1
             logger.error(

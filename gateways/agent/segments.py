@@ -83,12 +83,20 @@ class Segments:
         """Bytes of a segment's log."""
         return self.path(name).stat().st_size
 
+    def opened_at(self, name: str) -> float:
+        """When a segment was begun, POSIX seconds."""
+        return int(name.partition("-")[0]) / 1e9
+
+    def written_at(self, name: str) -> float:
+        """When something was last written to a segment, POSIX seconds."""
+        return self.path(name).stat().st_mtime
+
     def is_full(self) -> bool:
         """Whether the current segment is big or old enough for a new one to begin."""
         name = self.current()
         if not name or not self.size(name):
             return False
-        age = time.time() - int(name.partition("-")[0]) / 1e9
+        age = time.time() - self.opened_at(name)
         return self.size(name) >= SEGMENT_BYTES or age >= SEGMENT_S
 
     def is_settled(self, name: str) -> bool:

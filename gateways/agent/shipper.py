@@ -16,8 +16,9 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
+from gateways.agent.losses import Loss, Losses
 from gateways.agent.plane import Unreachable
-from gateways.agent.portal import Gap, Portal, PortalError
+from gateways.agent.portal import BadLine, Gap, Portal, PortalError
 from gateways.agent.segments import Batch, Position, Segments, total_bytes
 from gateways.agent.store import Store, write_atomically
 
@@ -63,6 +64,7 @@ class Shipper:
         # Until the gateway has opened its log again, an older segment may still be written.
         self._reopen_wanted = True
         self._complete_until = 0.0
+        self.losses = Losses(store.usage)
         self.shipped_lines = 0
         self.lost_bytes = 0
 
@@ -96,6 +98,8 @@ class Shipper:
                     break
         if failure is not None:
             raise failure
+        # Before the mark moves over it, a loss is told.
+        await self.losses.tell(self._portal, self._node)
         await self._say_complete(started - FLUSH_S)
 
     def backlog_bytes(self) -> int:
@@ -136,6 +140,8 @@ class Shipper:
             durable = await self._portal.ship(self._node, name, batch.start.feed, batch.body)
         except Gap as gap:
             return await self._move(name, gap.offset)
+        except BadLine as bad:
+            return await self._pass_over(name, batch, bad)
         except PortalError as error:
             if error.status == _TOO_LARGE and self._batch_bytes > LEAST_BATCH_BYTES:
                 self._batch_bytes //= 2
@@ -146,6 +152,30 @@ class Shipper:
         self.shipped_lines += batch.body.count(b"\n")
         self._note(name, batch.end)
         return batch.end
+
+    async def _pass_over(self, name: str, batch: Batch, bad: BadLine) -> Position:
+        """Ship what stands before a line that the portal cannot read, set that aside as lost, go on behind it."""
+        at = bad.offset - batch.start.feed
+        line = batch.body[max(at, 0) : at + bad.length]
+        if at < 0 or len(line) != bad.length or not line.endswith(b"\n"):
+            raise PortalError("the portal names a line that is none", bad.status)
+        began, now = self._began(name), time.time()
+        loss = Loss(name, "malformed", bad.offset, bad.length, min(began, now), now)
+        try:
+            if at:
+                await self._portal.ship(self._node, name, batch.start.feed, batch.body[:at])
+                self.shipped_lines += batch.body[:at].count(b"\n")
+            durable = await self._portal.report_loss(loss.told(self._node))
+        except Gap as gap:
+            return await self._move(name, gap.offset)
+        logger.error("a line of usage is set aside", segment=name, reason=str(bad))
+        self.losses.set_aside(line)
+        self.lost_bytes += len(line)
+        return await self._move(name, durable)
+
+    def _began(self, name: str) -> float:
+        """Since when a segment may hold calls that are not shipped."""
+        return max(self._complete_until, self._segments.opened_at(name))
 
     async def _find_position(self, name: str) -> Position:
         """At the first look at a segment the portal is asked, because its last answer may have been lost."""
@@ -168,7 +198,7 @@ class Shipper:
         """Remove a segment that is wholly shipped; a rest is half a line of a gateway that was killed."""
         rest = self._segments.size(name) - self._positions[name].raw
         if rest:
-            logger.warning("a killed gateway left half a line", segment=name, bytes=rest)
+            self.losses.note_killed(name, self._positions[name].raw, rest)
         self._segments.remove(name)
         self._positions.pop(name)
         self._save_notes()
@@ -188,9 +218,13 @@ class Shipper:
             name = next(iter(self._segments.names()))
             if name == self._segments.current():
                 return
-            lost = self._segments.size(name) - self._positions.get(name, Position()).raw
-            self.lost_bytes += lost
-            logger.error("usage is lost: the spool is full", segment=name, bytes=lost)
+            done = self._noted(name).raw
+            lost = self._segments.size(name) - done
+            if lost > 0:
+                self.lost_bytes += lost
+                ends_at = self._segments.written_at(name)
+                began = min(self._began(name), ends_at)
+                self.losses.note(Loss(name, "spool_full", done, lost, began, ends_at))
             self._segments.remove(name)
             self._positions.pop(name, None)
 

@@ -6,6 +6,8 @@ xds/*.json            the files that Envoy follows; conf/*.conf, those of nginx 
 usage/access.log      a link to the segment that the gateway writes
 usage/*.log           segments
 usage/offsets.json    how far each segment has been shipped
+usage/losses.json     what is lost and not yet told to the portal
+usage/set-aside.ndjson  lines that the portal could not read
 envoy.log, nginx.log  what the gateway says
 """
 

@@ -184,7 +184,19 @@
     const poll = !event.detail.requestConfig.triggeringEvent;
     if (poll && document.hidden) event.preventDefault();
   });
+  /* What the reader has opened stays open over a swap, by its id; htmx itself keeps the focus on what has one. */
+  let opened = [];
+  body.addEventListener("htmx:beforeSwap", ({ detail }) => {
+    opened = $$("details[id][open]", detail.target).map((details) => [details.id, $(".table", details)?.scrollTop ?? 0]);
+  });
   body.addEventListener("htmx:afterSettle", (event) => {
+    opened.splice(0).forEach(([id, scrolled]) => {
+      const details = document.getElementById(id);
+      if (!details) return;
+      details.open = true;
+      const table = $(".table", details);
+      if (table) table.scrollTop = scrolled;
+    });
     const root = event.detail.elt;
     refresh(root.isConnected ? root : document);
     if (event.detail.requestConfig?.triggeringEvent?.type !== "submit" && event.detail.requestConfig?.triggeringEvent?.type !== "click") return;

@@ -14,6 +14,8 @@ from subscriptions.actions.decisions import (
     reject_request,
     withdraw_request,
 )
+from subscriptions.actions.locks import lock_subscription
+from subscriptions.actions.people import follow_people
 from subscriptions.actions.requests import request_access, request_access_for_new, request_plan_change
 from subscriptions.actions.subscriptions import (
     close_ended_subscriptions,
@@ -33,10 +35,12 @@ __all__ = [
     "close_subscription",
     "create_application",
     "expire_credentials",
+    "follow_people",
     "issue_credential",
     "lapse_requests",
     "lift_block",
     "lift_blocks",
+    "lock_subscription",
     "reject_request",
     "request_access",
     "request_access_for_new",

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from audit.actions import record_event
-from audit.models import ActorKind
+from audit.models import ActionRefused, ActorKind
 from subscriptions.actions.blocks import lift_open_blocks
 from subscriptions.actions.eligibility import require_grantable
 from subscriptions.actions.locks import lock_request, lock_subscription
@@ -19,6 +19,7 @@ from subscriptions.actions.telling import tell_decision, tell_owners
 from subscriptions.models import AccessRequest, DecisionStep, Subscription
 from subscriptions.queries import limits_of, may_decide
 from teams.models import SYSTEM, Actor, Verb
+from teams.queries import lacks_second_factor
 
 NOTE_LENGTH = 2_000
 _STEP_AFTER = {
@@ -171,6 +172,11 @@ def _require_move(request: AccessRequest, state: AccessRequest.State) -> None:
 
 def _require_decider(request: AccessRequest, actor: Actor) -> None:
     if may_decide(request, actor):
+        if lacks_second_factor(actor):
+            raise ActionRefused(
+                _("Set up a second factor first: this installation demands one of whoever decides."),
+                code="second_factor_missing",
+            )
         return
     if not actor.within_scope(Verb.REQUEST_DECIDE):
         actor.require(Verb.REQUEST_DECIDE, request.api_version.api.team)

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from audit.actions import record_event
+from audit.models import ActionRefused
 from subscriptions.actions.blocks import lift_open_blocks
 from subscriptions.actions.credentials import revoke_keys_of
 from subscriptions.actions.decisions import lapse_open_requests
@@ -26,12 +27,13 @@ def suspend_subscription(subscription: Subscription, *, actor: Actor, reason: st
     """Stop calls for a while; keys stay, gateways refuse them. The reason is mandatory.
 
     For owners and publishers of the API's team and platform administrators. Raises TransitionNotAllowed
-    unless active.
+    unless active, or resting with a disabled person: then it stays suspended when they are back.
     """
     subscription = lock_subscription(subscription.pk)
     actor.require(Verb.SUBSCRIPTION_SUSPEND, subscription.api_version.api.team)
-    subscription.move_to(Subscription.State.SUSPENDED)
-    subscription.state_reason = _reason(reason)
+    if subscription.suspended_with is None:
+        subscription.move_to(Subscription.State.SUSPENDED)
+    subscription.state_reason, subscription.suspended_with = _reason(reason), None
     subscription.full_clean()
     subscription.save()
     title = _("Suspended: %(subscription)s") % {"subscription": subscription}
@@ -45,6 +47,11 @@ def resume_subscription(subscription: Subscription, *, actor: Actor) -> Subscrip
     """Let a suspended subscription call again. For those who may suspend. Raises TransitionNotAllowed."""
     subscription = lock_subscription(subscription.pk)
     actor.require(Verb.SUBSCRIPTION_SUSPEND, subscription.api_version.api.team)
+    if subscription.suspended_with is not None:
+        raise ActionRefused(
+            _("The person whose application this is is disabled. It is resumed when they are enabled."),
+            code="person_disabled",
+        )
     subscription.move_to(Subscription.State.ACTIVE)
     before = {"reason": subscription.state_reason}
     subscription.state_reason = ""
@@ -78,6 +85,7 @@ def close_locked(subscription: Subscription, *, actor: Actor, reason: str) -> Su
     revoke_keys_of(subscription, actor=actor, reason=_("The subscription was closed."))
     lift_open_blocks(subscription, actor=actor)
     subscription.state_reason, subscription.closed_at = why, timezone.now()
+    subscription.suspended_with = None
     subscription.full_clean()
     subscription.save()
     title = _("Closed: %(subscription)s") % {"subscription": subscription}

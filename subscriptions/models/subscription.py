@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
@@ -63,6 +64,15 @@ class Subscription(Stateful, Record):
     terms_accepted_at = models.DateTimeField(null=True, blank=True)
     ends_on = models.DateField(_("ends"), null=True, blank=True)
     state_reason = models.CharField(_("reason"), max_length=400, blank=True)
+    suspended_with = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="+",
+    )
+    """The disabled person because of whom it rests: it is resumed when they are enabled."""
     closed_at = models.DateTimeField(null=True, blank=True)
 
     objects: ClassVar[SubscriptionQuerySet] = SubscriptionQuerySet.as_manager()  # type: ignore[assignment]
@@ -80,6 +90,10 @@ class Subscription(Stateful, Record):
             ),
             models.CheckConstraint(
                 condition=Q(state="active") | ~Q(state_reason=""), name="subscription_stopped_has_reason"
+            ),
+            models.CheckConstraint(
+                condition=Q(state="suspended") | Q(suspended_with=None),
+                name="subscription_suspended_with_person",
             ),
         ]
 

@@ -29,6 +29,7 @@ from subscriptions.queries import (
 from subscriptions.views.listing import paged
 from teams.access import SIGNED_IN, HtmxHttpRequest, page
 from teams.models import Actor, Verb
+from teams.queries import lacks_second_factor
 
 SHOWS = ("waiting", "decided", "mine")
 
@@ -107,13 +108,15 @@ def _card(
 ) -> HttpResponse:
     actor = request.actor
     granted = granted_so_far(asked.api_version, asked.environment)
-    decides = may_decide(asked, actor)
+    entitled, lacks = may_decide(asked, actor), lacks_second_factor(actor)
+    decides = entitled and not lacks
     context = {
         "asked": asked,
         "form": form or RejectForm(),
         "rejecting": rejecting and decides,
         "refused": refused,
         "may_decide": decides,
+        "lacks_second_factor": entitled and lacks,
         "asked_oneself": asked.requested_by_id == actor.public_id,
         "who": who_decides(asked.plan_revision.plan),
         "place": place_in_queue(asked, actor),

@@ -5,6 +5,7 @@ from teams.actions.members import (
     accept_invitation,
     change_role,
     invite_member,
+    may_give,
     remove_member,
     revoke_invitation,
 )
@@ -15,6 +16,7 @@ from teams.actions.people import (
     change_profile,
     disable_user,
     enable_user,
+    install_administrator,
     sign_up,
 )
 from teams.actions.service_accounts import (
@@ -42,8 +44,10 @@ __all__ = [
     "disable_service_account",
     "disable_user",
     "enable_user",
+    "install_administrator",
     "invite_member",
     "mark_notices_read",
+    "may_give",
     "notify",
     "remove_member",
     "revoke_invitation",

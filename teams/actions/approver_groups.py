@@ -9,8 +9,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from audit.actions import record_event
-from teams.actions.members import check_may_grant
-from teams.models import Actor, ApproverGroup, Team, TeamRole, User, Verb
+from teams.models import Actor, ApproverGroup, Team, User, Verb
 from teams.queries import colleagues_of
 
 
@@ -45,9 +44,9 @@ def change_approver_group(
 
 
 def _check(team: Team, actor: Actor) -> None:
-    """To decide requests is a publisher's right, so one who names deciders must hold it."""
+    """To decide requests is a right that platform administrators lack, so one who names deciders must hold it."""
     actor.require(Verb.TEAM_MANAGE, team)
-    check_may_grant(team, TeamRole.PUBLISHER, actor)
+    actor.require(Verb.REQUEST_DECIDE, team)
 
 
 def _known(people: Iterable[User], actor: Actor, stay: Iterable[int] = ()) -> list[User]:

@@ -1,5 +1,9 @@
 """Who is in a team: asking in, coming in, other roles, leaving. Nobody grants more than they hold.
 
+A platform administrator manages every team: takes people out and lowers roles. Giving is another matter: they give
+no more than their platform role lets them do themselves, which is what a viewer may. One exception: a team
+that has lost its last active owner gets a new one, with an event of its own and a notice to everybody in it.
+
 Each action locks the team first, so that two owners cannot leave in the same moment.
 """
 
@@ -10,6 +14,7 @@ from datetime import timedelta
 from allauth.account.models import EmailAddress
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import transaction
+from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -21,9 +26,9 @@ from teams.actions.people import forget_answers
 from teams.actions.teams import person_of
 from teams.bell import ring
 from teams.invitations import set_digest
-from teams.models import Actor, Invitation, Membership, Team, TeamRole, Verb
+from teams.models import Actor, Invitation, Membership, Team, TeamRole, Verb, fold
 from teams.permissions import may_grant
-from teams.queries import actor_of_user
+from teams.queries import actor_of_user, people_of
 
 INVITATION_LASTS = timedelta(days=14)
 MOST_INVITATIONS = 200
@@ -41,7 +46,7 @@ def invite_member(team: Team, *, actor: Actor, email: str, role: str = TeamRole.
     team = _lock(team)
     actor.require(Verb.TEAM_MANAGE, team)
     check_may_grant(team, role, actor)
-    email = email.strip().lower()
+    email = fold(email)
     _close_expired(team, email)
     _check_invitable(team, email)
     invitation = Invitation(
@@ -55,6 +60,8 @@ def invite_member(team: Team, *, actor: Actor, email: str, role: str = TeamRole.
     invitation.full_clean()
     invitation.save()
     ring(MAIL_TASK, invitation.pk)
+    if rescues(team, role, actor):
+        _tell_of_rescue(team, email, actor)
     record_event("invitation.sent", invitation, actor=actor, after={"email": email, "role": role})
     return invitation
 
@@ -108,17 +115,20 @@ def change_role(membership: Membership, *, actor: Actor, role: str) -> Membershi
     actor.require(Verb.TEAM_MANAGE, team)
     membership = Membership.objects.select_for_update(of=("self",)).get(pk=membership.pk)
     before = membership.role
-    for each in (before, role):
-        check_may_grant(team, each, actor)
+    _check_may_take(team, before, actor)
+    check_may_grant(team, role, actor, instead_of=before)
     if actor.user == membership.user and not may_grant(before, role):
         raise PermissionDenied(_("Nobody raises their own role. Ask another owner of the team."))
     if role != TeamRole.OWNER:
         _check_not_last_owner(membership)
+    rescues_team = rescues(team, role, actor)
     membership.role = role
     membership.full_clean()
     membership.save()
     forget_answers(membership.user.public_id)
     _tell(membership, "membership.changed", _("You are now %(role)s in %(team)s"))
+    if rescues_team:
+        _tell_of_rescue(team, str(membership.user), actor)
     record_event("membership.changed", membership, actor=actor, before={"role": before}, after={"role": role})
     return membership
 
@@ -150,14 +160,49 @@ def _lock(team: Team) -> Team:
     return Team.objects.select_for_update().get(pk=team.pk)
 
 
-def check_may_grant(team: Team, role: str, actor: Actor) -> None:
-    """Raises PermissionDenied unless `actor` holds `role` or more in `team`, or administers the platform."""
+def may_give(team: Team, role: str, actor: Actor, *, instead_of: str = "") -> bool:
+    """Whether `actor` may give `role` in `team`: by the role held there, else as a platform administrator, who
+    may also lower a role (`instead_of` is the present one): whoever loses rights is given none.
+    """
+    if actor.is_system or may_grant(actor.roles.get(team.pk), role):
+        return True
+    if not actor.everywhere(Verb.TEAM_MANAGE):
+        return False
+    return role == TeamRole.VIEWER or may_grant(instead_of, role) or rescues(team, role, actor)
+
+
+def rescues(team: Team, role: str, actor: Actor) -> bool:
+    """Whether giving `role` is a platform administrator's rescue of a team without an active owner."""
+    if role != TeamRole.OWNER or actor.is_system or may_grant(actor.roles.get(team.pk), role):
+        return False
+    return actor.everywhere(Verb.TEAM_MANAGE) and not _active_owners(team).exists()
+
+
+def check_may_grant(team: Team, role: str, actor: Actor, *, instead_of: str = "") -> None:
+    """Raises ValidationError for what is no role, PermissionDenied unless `actor` may give `role` in `team`."""
     if role not in TeamRole:
         raise ValidationError(
             {"role": _("Choose one of: %(roles)s.") % {"roles": ", ".join(TeamRole.values)}}
         )
-    if not actor.everywhere(Verb.TEAM_MANAGE) and not may_grant(actor.roles.get(team.pk), role):
+    if not may_give(team, role, actor, instead_of=instead_of):
         raise PermissionDenied(_("Nobody grants more than they hold. Ask an owner of the team."))
+
+
+def check_holds(team: Team, role: str, actor: Actor) -> None:
+    """Raises unless `actor` holds `role` or more in `team` by membership; a platform role does not do."""
+    check_may_grant(team, role, actor)
+    if not actor.is_system and not may_grant(actor.roles.get(team.pk), role):
+        raise PermissionDenied(_("Nobody grants more than they hold. Ask an owner of the team."))
+
+
+def _check_may_take(team: Team, role: str, actor: Actor) -> None:
+    """Who takes `role` away holds it or more, or administers the platform."""
+    if not actor.everywhere(Verb.TEAM_MANAGE) and not may_grant(actor.roles.get(team.pk), role):
+        raise PermissionDenied(_("Nobody changes a role above their own. Ask an owner of the team."))
+
+
+def _active_owners(team: Team) -> QuerySet[Membership]:
+    return Membership.objects.filter(team=team, role=TeamRole.OWNER, user__is_active=True)
 
 
 def _check_invitable(team: Team, email: str) -> None:
@@ -177,7 +222,7 @@ def _close_expired(team: Team, email: str) -> None:
 
 
 def _check_open(invitation: Invitation) -> None:
-    if invitation.state != Invitation.State.PENDING or invitation.expires_at <= timezone.now():
+    if not invitation.is_open:
         raise ActionRefused(
             _("This invitation is no longer open. Ask %(person)s for a new one.")
             % {"person": invitation.invited_by},
@@ -212,14 +257,13 @@ def _check_may_remove(membership: Membership, actor: Actor) -> None:
     if leaves and actor.within_scope(Verb.TEAM_MANAGE):
         return
     actor.require(Verb.TEAM_MANAGE, membership.team_id)
-    check_may_grant(membership.team, membership.role, actor)
+    _check_may_take(membership.team, membership.role, actor)
 
 
 def _check_not_last_owner(membership: Membership) -> None:
     if membership.role != TeamRole.OWNER:
         return
-    others = Membership.objects.filter(team=membership.team, role=TeamRole.OWNER, user__is_active=True)
-    if not others.exclude(pk=membership.pk).exists():
+    if not _active_owners(membership.team).exclude(pk=membership.pk).exists():
         raise ActionRefused(
             _("%(person)s is the last owner of %(team)s. Make another member owner first.")
             % {"person": membership.user, "team": membership.team},
@@ -230,3 +274,15 @@ def _check_not_last_owner(membership: Membership) -> None:
 def _tell(membership: Membership, name: str, title: str) -> None:
     words = {"role": TeamRole(membership.role).label, "team": membership.team}
     notify([membership.user], name=name, title=title % words, path=reverse("teams"))
+
+
+def _tell_of_rescue(team: Team, who: str, actor: Actor) -> None:
+    """A rescue is never silent: everybody in the team hears of it, and it has an event of its own."""
+    notify(
+        people_of(team.pk),
+        name="team.rescued",
+        title=_("%(team)s had no owner left; %(actor)s, a platform administrator, names %(person)s")
+        % {"team": team, "actor": actor.label, "person": who},
+        path=reverse("team-detail", args=[team.slug]),
+    )
+    record_event("team.rescued", team, actor=actor, after={"owner": who})

@@ -18,6 +18,7 @@ from audit.actions import record_event
 from audit.models import ActionRefused
 from teams.actions.teams import create_personal_team, person_of
 from teams.models import (
+    SYSTEM,
     Actor,
     ApiToken,
     IdempotentAnswer,
@@ -28,6 +29,7 @@ from teams.models import (
     TeamRole,
     User,
     Verb,
+    fold,
 )
 from teams.queries import actor_of_user
 
@@ -40,7 +42,7 @@ def sign_up(user: User, *, way: str = "password") -> User:
 
     Called twice for one person (allauth's form and its social sign-up share a path) it does it once.
     """
-    user.email = user.email.lower()
+    user.email = fold(user.email)
     user.full_clean(exclude=["password"])
     user.save()
     if Team.objects.filter(personal_of=user).exists():
@@ -49,6 +51,21 @@ def sign_up(user: User, *, way: str = "password") -> User:
     create_personal_team(user, actor=actor)
     record_event("user.signed_up", user, actor=actor, after={"way": way})
     return user
+
+
+@transaction.atomic
+def install_administrator(user: User) -> User:
+    """Complete a person whom the operator made on the server, as sign-up would, and let them administer.
+
+    The operator vouches for the address: the first administrator may come before any mail can be sent.
+    """
+    sign_up(user, way="command")
+    EmailAddress.objects.get_or_create(
+        user=user, email=user.email, defaults={"verified": True, "primary": True}
+    )
+    if PlatformRole.ADMINISTRATOR in user.platform_roles:
+        return user
+    return change_platform_roles(user, actor=SYSTEM, roles=[*user.platform_roles, PlatformRole.ADMINISTRATOR])
 
 
 @transaction.atomic

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from audit.actions import record_event
 from audit.models import ActionRefused
-from teams.actions.members import check_may_grant
+from teams.actions.members import check_holds
 from teams.actions.people import forget_answers
 from teams.models import Actor, ServiceAccount, Team, TeamRole, Verb
-from teams.permissions import may_grant
 
 
 @transaction.atomic
@@ -21,7 +19,7 @@ def create_service_account(
 ) -> ServiceAccount:
     """A program of `team` with at most the actor's own role. Give it a token with `create_token`."""
     actor.require(Verb.SERVICE_ACCOUNT_MANAGE, team)
-    _check_holds(team, role, actor)
+    check_holds(team, role, actor)
     account = ServiceAccount(team=team, name=name.strip(), role=role)
     account.full_clean()
     account.save()
@@ -38,7 +36,7 @@ def change_service_account(
     before = _values(account)
     account.name = account.name if name is None else name.strip()
     if role is not None:
-        _check_holds(account.team, role, actor)
+        check_holds(account.team, role, actor)
         account.role = role
     account.full_clean()
     account.save()
@@ -66,17 +64,10 @@ def _open(account: ServiceAccount, actor: Actor) -> ServiceAccount:
     """The locked row, if the actor manages it and it is not disabled."""
     actor.require(Verb.SERVICE_ACCOUNT_MANAGE, account.team_id)
     account = ServiceAccount.objects.select_for_update(of=("self",)).select_related("team").get(pk=account.pk)
-    _check_holds(account.team, account.role, actor)
+    check_holds(account.team, account.role, actor)
     if account.disabled_at is not None:
         raise ActionRefused(_("This service account is disabled. Create another one."), code="disabled")
     return account
-
-
-def _check_holds(team: Team, role: str, actor: Actor) -> None:
-    """A service account acts, so also a platform administrator may only give it a role that they hold."""
-    check_may_grant(team, role, actor)
-    if not actor.is_system and not may_grant(actor.roles.get(team.pk), role):
-        raise PermissionDenied(_("Nobody grants more than they hold. Ask an owner of the team."))
 
 
 def _values(account: ServiceAccount) -> dict[str, str]:

@@ -96,7 +96,9 @@ def _check_right(actor: Actor, scopes: list[str], account: ServiceAccount | None
     if account is not None:
         check_manages(account, actor)
         if account.disabled_at is not None:
-            raise ActionRefused(_("This service account is disabled. Enable it first."), code="disabled")
+            raise ActionRefused(
+                _("This service account is disabled for good. Create another one."), code="disabled"
+            )
 
 
 def check_manages(account: ServiceAccount, actor: Actor) -> None:

@@ -13,7 +13,7 @@ from teams.models.team import (
     TeamRole,
 )
 from teams.models.token import ApiToken
-from teams.models.user import PlatformRole, User
+from teams.models.user import PlatformRole, User, fold
 from teams.permissions import Scope, Verb
 
 __all__ = [
@@ -34,4 +34,5 @@ __all__ = [
     "TeamRole",
     "User",
     "Verb",
+    "fold",
 ]

@@ -129,11 +129,13 @@ class InvitationQuerySet(RecordQuerySet["Invitation"]):
             return self
         return self.filter(team_id__in=actor.team_ids(Verb.TEAM_MANAGE))
 
+    def open(self) -> InvitationQuerySet:
+        """Invitations that can be accepted now."""
+        return self.filter(state=Invitation.State.PENDING, expires_at__gt=timezone.now())
+
     def waiting_for_mail(self) -> InvitationQuerySet:
         """Open invitations whose mail has not gone out, oldest first."""
-        return self.filter(
-            mailed_at=None, state=Invitation.State.PENDING, expires_at__gt=timezone.now()
-        ).order_by("id")
+        return self.open().filter(mailed_at=None).order_by("id")
 
 
 class Invitation(Record):
@@ -175,6 +177,11 @@ class Invitation(Record):
 
     def __str__(self) -> str:
         return f"{self.email} to {self.team}"
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can be accepted now: an expired one stays pending until another takes its place."""
+        return self.state == self.State.PENDING and self.expires_at > timezone.now()
 
     @property
     def audit_team_id(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any, ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
@@ -22,19 +23,27 @@ class PlatformRole(models.TextChoices):
     AUDITOR = permissions.AUDITOR, _("Auditor")
 
 
+def fold(address: str) -> str:
+    """One spelling of an address: compatibility characters resolved, case and outer blanks removed.
+
+    Wherever an address comes in it goes through here, so that look-alikes are one person.
+    """
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", address).casefold()).strip()
+
+
 class UserManager(BaseUserManager["User"]):
-    """Makes users; addresses are kept in lower case so that one person is one row."""
+    """Makes users; addresses are kept in one spelling so that one person is one row."""
 
     def create_user(self, email: str, password: str | None = None, **fields: Any) -> User:
         """A user with `email`; without a password nobody can sign in by password."""
-        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user = self.model(email=fold(email), **fields)
         user.set_password(password)
         user.save(using=self._db)
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> User:
-        """A platform administrator who may also enter the operators' admin site."""
-        fields.setdefault("platform_roles", [PlatformRole.ADMINISTRATOR])
+        """A person who may enter the operators' admin site; the command `createsuperuser` also makes them a
+        platform administrator, with a personal team, by `install_administrator`."""
         return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
 
     def get_by_natural_key(self, username: str | None) -> User:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from teams import actions
 from teams.access import OPEN, SIGNED_IN, HtmxHttpRequest, page
-from teams.accounts import INVITATION_PATH
+from teams.accounts import INVITATION
 from teams.forms import ApproverGroupForm, InviteForm, RoleForm, grantable_roles, tried
 from teams.invitations import opens
 from teams.models import ApproverGroup, Invitation, Membership, Team, User, Verb
@@ -50,7 +50,8 @@ def invitation(request: HtmxHttpRequest, public_id: str, secret: str) -> HttpRes
     if found is None or not opens(found, secret):
         raise Http404
     if not request.actor.is_signed_in:
-        request.session[INVITATION_PATH] = request.path
+        if found.is_open:
+            request.session[INVITATION] = found.public_id
         return render(request, "teams/invitation.html", {"invitation": found, "next": request.path})
     if request.method == "POST":
         return _accept(request, found)
@@ -68,7 +69,7 @@ def invitation_accept(request: HtmxHttpRequest, public_id: str) -> HttpResponse:
 @page(Verb.TEAM_MANAGE, methods=("GET", "POST"))
 def member_role(request: HtmxHttpRequest, slug: str, public_id: str) -> HttpResponse:
     team, member = _member(request, slug, public_id)
-    roles = grantable_roles(request.actor, team)
+    roles = grantable_roles(request.actor, team, instead_of=member.role)
     form = RoleForm(request.POST or None, roles=roles, initial={"role": member.role})
     if request.method == "POST" and form.is_valid():
         role = form.cleaned_data["role"]
@@ -99,7 +100,7 @@ def member_remove(request: HtmxHttpRequest, slug: str, public_id: str) -> HttpRe
 
 @page(Verb.TEAM_MANAGE, methods=("GET", "POST"))
 def approver_group_create(request: HtmxHttpRequest, slug: str) -> HttpResponse:
-    team = managed_team(request, slug)
+    team = _team_of_groups(request, slug)
     form = ApproverGroupForm(request.POST or None, people=colleagues_of(request.actor))
     if (
         request.method == "POST"
@@ -113,7 +114,7 @@ def approver_group_create(request: HtmxHttpRequest, slug: str) -> HttpResponse:
 
 @page(Verb.TEAM_MANAGE, methods=("GET", "POST"))
 def approver_group_change(request: HtmxHttpRequest, slug: str, public_id: str) -> HttpResponse:
-    team = managed_team(request, slug)
+    team = _team_of_groups(request, slug)
     group: ApproverGroup = get_object_or_404(team.approver_groups, public_id=public_id)
     known = User.objects.filter(pk__in=colleagues_of(request.actor).values("pk")) | group.people.all()
     initial = {"name": group.name, "people": group.people.all()}
@@ -137,6 +138,12 @@ def _accept(request: HtmxHttpRequest, invitation: Invitation) -> HttpResponse:
 def _member(request: HtmxHttpRequest, slug: str, public_id: str) -> tuple[Team, Membership]:
     team = get_object_or_404(Team.objects.visible_to(request.actor), slug=slug)
     return team, get_object_or_404(team.memberships.select_related("user", "team"), public_id=public_id)
+
+
+def _team_of_groups(request: HtmxHttpRequest, slug: str) -> Team:
+    team = managed_team(request, slug)
+    request.actor.require(Verb.REQUEST_DECIDE, team)
+    return team
 
 
 def _home(team: Team) -> str:

@@ -108,10 +108,15 @@ def person_disable(request: HtmxHttpRequest, public_id: str) -> HttpResponse:
         return redirect("administration")
     if person.is_active:
         title, submit = _("Disable %(person)s?"), _("Disable")
-        text = _("Sessions end and tokens are revoked at once. Memberships stay for their return.")
+        text = _(
+            "Sessions end and tokens are revoked at once, and subscriptions of a personal team in which nobody else "
+            "is are suspended. Memberships stay for their return."
+        )
     else:
         title, submit = _("Enable %(person)s?"), _("Enable")
-        text = _("They can sign in again. Tokens stay revoked.")
+        text = _(
+            "They can sign in again, and their suspended subscriptions are resumed. Tokens stay revoked."
+        )
     return confirm_page(request, title % {"person": person}, text, submit, back="/administration/")
 
 

@@ -66,6 +66,7 @@ def team_detail(request: HtmxHttpRequest, slug: str) -> HttpResponse:
             ),
             "groups": team.approver_groups.prefetch_related("people"),
             "manages": manages,
+            "manages_groups": manages and actor.may(Verb.REQUEST_DECIDE, team),
             "manages_accounts": actor.may(Verb.SERVICE_ACCOUNT_MANAGE, team),
             "sees_trail": actor.may(Verb.AUDIT_VIEW, team),
             "own_role": actor.roles.get(team.pk, ""),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from tests.embedded.conftest import Run, processes_with, remove_outside
+from tests.embedded.conftest import Run, free_ports, processes_with, remove_outside
 
 PORTS = (
     "PORTAL_PORT", "GATEWAY_PORT", "GATEWAY_SANDBOX_PORT", "AGENT_PORT",
@@ -64,23 +63,12 @@ class System:
         return found
 
 
-def _free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on now; all held while they are chosen, so that no two are the same."""
-    held = [socket.socket() for _ in range(count)]
-    for one in held:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
-        one.close()
-    return ports
-
-
 @pytest.fixture(scope="session")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """`python -m embedded run` in a directory with a space, on ports of its own, and stopped as by Ctrl-C."""
     state = tmp_path_factory.mktemp("gate house") / "var"
     environment = {name: value for name, value in os.environ.items() if name not in OURS}
-    environment |= dict(zip(PORTS, map(str, _free_ports(len(PORTS))), strict=True))
+    environment |= dict(zip(PORTS, map(str, free_ports(len(PORTS))), strict=True))
     environment["GATEHOUSE_STATE"] = str(state)
     run = Run([sys.executable, "-m", "embedded", "run"], environment, state.parent / "run.txt")
     try:

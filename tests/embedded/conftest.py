@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -24,6 +25,17 @@ def until(holds: Callable[[], object], what: str) -> None:
     while not holds():
         assert time.monotonic() < deadline, f"{what}: not within {PATIENCE_S:.0f} s"
         time.sleep(0.02)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on now; all held while they are chosen, so that no two are the same."""
+    held = [socket.socket() for _ in range(count)]
+    for one in held:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in held]
+    for one in held:
+        one.close()
+    return ports
 
 
 def processes_with(words: str) -> list[int]:
@@ -92,9 +104,9 @@ def launch(plain: dict[str, str], state: Path, tmp_path: Path) -> Iterator[Calla
     """Starts `python ARGUMENTS` on `state` in the background."""
     runs: list[Run] = []
 
-    def start(*arguments: str) -> Run:
-        environment = {**plain, "GATEHOUSE_STATE": str(state), "PYTHONPATH": str(ROOT)}
-        runs.append(Run([sys.executable, *arguments], environment, tmp_path / f"output-{len(runs)}"))
+    def start(*arguments: str, environment: dict[str, str] | None = None) -> Run:
+        given = {**plain, "GATEHOUSE_STATE": str(state), "PYTHONPATH": str(ROOT), **(environment or {})}
+        runs.append(Run([sys.executable, *arguments], given, tmp_path / f"output-{len(runs)}"))
         return runs[-1]
 
     yield start

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Iterator
 
 import pytest
 
 from embedded.failure import CannotRun
-from embedded.ports import DEFAULTS, is_free, read_ports, refuse_taken
+from embedded.ports import DEFAULTS, Port, is_free, read_ports, refuse_taken
 
 
 @pytest.fixture
@@ -50,6 +51,20 @@ def test_a_port_that_was_just_closed_is_free(listener: socket.socket) -> None:
         client.recv(1)
     listener.close()
     assert is_free(number)
+
+
+def test_a_port_that_this_user_may_not_have_is_not_called_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Root may have every port, so the kernel's refusal is played here."""
+
+    class Refused(socket.socket):
+        def bind(self, address: object) -> None:
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(socket, "socket", Refused)
+    with pytest.raises(CannotRun) as refusal:
+        refuse_taken([Port("PORTAL_PORT", 80, "portal")])
+    assert "80 (portal): set PORTAL_PORT to 1024 or more" in str(refusal.value)
+    assert "already in use" not in str(refusal.value)
 
 
 @pytest.mark.parametrize("text", ["0", "65536", "-1", "80a", "8000.0"])

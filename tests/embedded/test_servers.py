@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pytest
+
+from embedded.accounts import unprivileged_account
 from embedded.layout import ROOT
-from tests.embedded.conftest import Run, processes_with
+from tests.embedded.conftest import Run, free_ports, processes_with, remove_outside
 
 ROLES = """
 import os, pathlib, psycopg
@@ -59,6 +66,86 @@ def test_the_servers_start_twice_on_one_state_and_change_no_mode(
     assert "allowed" not in first + second, "the portal's own role changes no table"
     assert modes(state.parent) == before
     assert processes_with(str(state)) == []
+
+
+def ordinary_user() -> tuple[int, list[str]]:
+    """The id of a user who is not root, and what starts a command as that user: nothing when we are one.
+
+    Where root's checkout is closed to others, the command may read it all the same; it is still not root.
+    """
+    if os.getuid() != 0:
+        return os.getuid(), []
+    account = unprivileged_account()
+    assert account is not None
+    plain = ["setpriv", f"--reuid={account.uid}", f"--regid={account.gid}", "--clear-groups"]
+    looks = [sys.executable, "-c", "import embedded.running"]
+    if subprocess.run([*plain, *looks], cwd="/", env={"PYTHONPATH": str(ROOT)}, check=False).returncode == 0:
+        return account.uid, plain
+    return account.uid, [*plain, "--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+
+
+@pytest.fixture
+def users_folder() -> Iterator[Path]:
+    """A folder with a space that belongs to the ordinary user, where everybody can get to it."""
+    folder = Path(tempfile.mkdtemp(prefix="gate house "))
+    folder.chmod(0o700)
+    os.chown(folder, ordinary_user()[0], -1)
+    yield folder
+    remove_outside(folder / "var")
+    shutil.rmtree(folder)
+
+
+def test_the_servers_start_twice_as_an_ordinary_user(plain: dict[str, str], users_folder: Path) -> None:
+    uid, become = ordinary_user()
+    state = users_folder / "var"
+    environment = {
+        **plain, "GATEHOUSE_STATE": str(state), "PYTHONPATH": str(ROOT), "HOME": str(users_folder),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }  # fmt: skip
+    command = [*become, sys.executable, "-m", "embedded", "test", "--bare", "--", sys.executable, "-c", ROLES]
+    done = [
+        subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False
+        )
+        for _time in range(2)
+    ]
+    assert [one.returncode for one in done] == [0, 0], done
+    assert all(f"runs as {uid}" in one.stdout for one in done), "its own user, in its own directory"
+    assert "rows 1" in done[0].stdout
+    assert "rows 2" in done[1].stdout
+    assert "allowed" not in done[0].stdout + done[1].stdout
+    assert not (state / "postgres-home").exists(), "nothing lies outside of the state directory"
+    assert processes_with(str(state)) == []
+
+
+LIGHT = str(ROOT / "tests" / "embedded" / "light_run.py")
+SAMPLES = ("SAMPLE_ORDERS_PORT", "SAMPLE_WEATHER_PORT")
+
+
+def test_two_runs_side_by_side_and_a_second_start_that_finds_its_data(
+    launch: Callable[..., Run], state: Path
+) -> None:
+    others = ("PORTAL_PORT", "GATEWAY_PORT", "GATEWAY_SANDBOX_PORT", "AGENT_PORT", "ENVOY_ADMIN_PORT")
+    free = [str(port) for port in free_ports(2 * len((*others, *SAMPLES)))]
+    one, two = (dict(zip((*others, *SAMPLES), part, strict=True)) for part in (free[::2], free[1::2]))
+    beside = {**two, "GATEHOUSE_STATE": str(state.parent / "another var")}
+    first, second = launch(LIGHT, environment=one), launch(LIGHT, environment=beside)
+    for run in (first, second):
+        run.wait_for("start number 1")
+    for ports in (one, two):
+        for name in SAMPLES:
+            address = f"http://127.0.0.1:{ports[name]}/healthz"
+            assert urllib.request.urlopen(address, timeout=10).status == 200
+    third = launch(LIGHT, environment={**one, "GATEHOUSE_STATE": str(state.parent / "third var")})
+    assert third.process.wait(60) == 1
+    for name in SAMPLES:
+        assert f"set {name} to a free port" in third.said()
+    assert first.tell(signal.SIGINT) == 0
+    again = launch(LIGHT, environment=one)
+    again.wait_for("start number 2")
+    assert second.process.poll() is None, "the other one was left alone"
+    assert [run.tell(signal.SIGTERM) for run in (again, second)] == [0, 0]
+    assert processes_with(str(state.parent)) == []
 
 
 def test_a_second_run_beside_the_first_takes_other_directories(

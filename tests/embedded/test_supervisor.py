@@ -68,6 +68,28 @@ def test_what_a_dead_part_left_behind_is_ended(run: Run, folder: Path, state: Pa
     assert run.tell(signal.SIGTERM) == 0
 
 
+def test_a_part_that_hangs_after_its_restart_is_shown_ended_and_started_again(
+    launch: Callable[..., Run], folder: Path
+) -> None:
+    """It answers at its first and third start; at the second it lives and does not answer."""
+    hanging = (
+        "import asyncio, sys, pathlib; import embedded.supervisor as supervisor; supervisor.READY_S = 8.0\n"
+        "import tests.embedded.toy_run as toy; from embedded.console import Console\n"
+        "from embedded.running import until_told\n"
+        'begins = \'(folder / f"{name}.starts").open("a").write("x")\\n\'\n'
+        "often = '(folder / f\"{name}.starts\").stat().st_size == 2 or '\n"
+        "toy.PART = toy.PART.replace('(folder / f\"{name}.ready\")', begins + often + '(folder / f\"{name}.ready\")')\n"
+        "asyncio.run(until_told(lambda s: toy.work(s, pathlib.Path(sys.argv[1])), Console()))"
+    )
+    run = launch("-c", hanging, str(folder))
+    run.wait_for("all run")
+    os.kill(pid(folder, "first"), signal.SIGKILL)
+    run.wait_for("does not answer after 8 s and is ended")
+    run.wait_for("runs again")
+    assert len((folder / "first.starts").read_text()) == 3
+    assert run.tell(signal.SIGTERM) == 0
+
+
 def test_a_part_that_never_gets_ready_is_told_with_its_last_words(
     launch: Callable[..., Run], folder: Path
 ) -> None:

@@ -26,12 +26,14 @@ class Ledger:
     feed: dict[tuple[str, str], bytes] = field(default_factory=lambda: defaultdict(bytes))
     failures: list[str] = field(default_factory=list)
     largest: int = 10_000_000
+    unreadable: bytes = b""
+    losses: list[dict[str, Any]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def rows(self) -> list[list[Any]]:
         """Every usage line that was taken, of all nodes."""
         with self.lock:
-            lines = [line for body in self.feed.values() for line in body.splitlines()]
+            lines = [line for body in self.feed.values() for line in body.splitlines() if line.strip()]
         return [json.loads(line) for line in lines]
 
     def take(self, node: str, segment: str, offset: int, body: bytes) -> tuple[int, dict[str, Any]]:
@@ -42,8 +44,21 @@ class Ledger:
                 return 409, {"offset": len(held)}
             if len(body) > self.largest:
                 return 413, {"title": "Too large"}
-            self.feed[node, segment] = held + body[len(held) - offset :]
+            fresh = body[len(held) - offset :]
+            for line in fresh.splitlines(keepends=True) if self.unreadable else ():
+                if self.unreadable in line:
+                    return 400, {"offset": len(held) + fresh.index(line), "length": len(line)}
+            self.feed[node, segment] = held + fresh
             return 200, {"segment": segment, "offset": len(self.feed[node, segment])}
+
+    def lose(self, loss: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        """Note a loss; over a malformed line the feed moves on, as if it held spaces."""
+        with self.lock:
+            self.losses.append(loss)
+            where = loss["node"], loss["segment"]
+            if loss["reason"] == "malformed" and loss["position"] == len(self.feed[where]):
+                self.feed[where] += b" " * (loss["size"] - 1) + b"\n"
+            return 200, {"offset": len(self.feed[where])}
 
     def offset(self, node: str, segment: str) -> int:
         with self.lock:
@@ -82,6 +97,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             case "POST", "/agent/v1/usage":
                 where = (self.headers["x-node"], self.headers["x-segment"], int(self.headers["x-offset"]))
                 return self.ledger.take(*where, body)
+            case "POST", "/agent/v1/usage/losses":
+                return self.ledger.lose(json.loads(body))
             case "GET", "/agent/v1/usage":
                 return 200, {"offset": self.ledger.offset(query["node"], query["segment"])}
         return 404, {}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,11 @@ from django.utils import timezone
 from gateways.actions import mark_behind, reconcile, sweep
 from gateways.enforcement import enforcement_of
 from gateways.models import Deployment, Gateway, GatewayListener, GatewayNode
-from subscriptions.models import Credential, Subscription
+from subscriptions.models import Block, Credential, Subscription
 from tests import factories
 from tests.gateways.gateway_node import TOKEN, RunningNode, echo_upstream, wait_for
+from usage.actions import reconsider_quotas
+from usage.models import QuotaCounter
 
 pytestmark = [pytest.mark.envoy, pytest.mark.django_db(transaction=True)]
 
@@ -168,3 +172,38 @@ def test_a_new_listener_is_pushed_although_no_object_changes(
     run(edge)
     assert ask(node, value) == 200
     assert not node.listens(old)
+
+
+def answer_of(node: RunningNode, key: str) -> httpx.Response:
+    url = f"http://127.0.0.1:{node.production_port}/shop/orders/v1/orders"
+    return httpx.get(url, headers={"x-api-key": key}, trust_env=False)
+
+
+def test_a_used_up_quota_is_refused_until_the_plan_grows(
+    node: RunningNode, edge: Gateway, subscription: Subscription
+) -> None:
+    """Calls, the gateway's log, the counter, the block, its 429 and the lift: no step is told by the test."""
+    api = subscription.api_version.api
+    Subscription.objects.update(plan_revision=factories.make_plan(api, "Taste", quota_day=3))
+    node.start()
+    wait_for(GatewayNode.objects.exists)
+    _credential, value = factories.make_credential(subscription)
+    run(edge)
+    assert [ask(node, value) for _ in range(3)] == [200, 200, 200]
+
+    wait_for(lambda: Block.objects.filter(lifted_at=None).exists())
+    assert QuotaCounter.objects.get(period="d").calls == 3
+    wait_for(lambda: Gateway.objects.get().behind_since is not None)
+    reconcile(edge, whether_due=True)
+    refused = answer_of(node, value)
+    assert refused.status_code == 429
+    assert refused.headers["content-type"].startswith("application/problem+json")
+    again = parsedate_to_datetime(refused.headers["retry-after"])
+    assert timezone.now() < again <= timezone.now() + timedelta(days=1)
+
+    Subscription.objects.update(plan_revision=factories.make_plan(api, "Gold", quota_day=1000))
+    reconsider_quotas(subscription)
+    assert not Block.objects.filter(lifted_at=None).exists()
+    wait_for(lambda: Gateway.objects.get().behind_since is not None)
+    reconcile(edge, whether_due=True)
+    assert ask(node, value) == 200

@@ -10,7 +10,7 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from audit.models import ActionRefused
+from audit.models import ActionRefused, AuditEvent
 from teams import actions
 from teams.models import Invitation, Membership, PlatformRole, ServiceAccount, Team, TeamRole, User
 from teams.permissions import ROLE_ORDER, may_grant
@@ -110,13 +110,85 @@ def test_another_spelling_of_a_role_is_no_role(
 
 
 @pytest.mark.django_db
-def test_an_administrator_lets_nobody_act_and_not_themselves_in(ada: User, shop: Team, alice: User) -> None:
+def test_an_administrator_lets_nobody_act_and_not_themselves_in(
+    ada: User, shop: Team, alice: User, bob: User
+) -> None:
     actor = actor_of_user(ada)
     with pytest.raises(PermissionDenied):
         actions.create_service_account(shop, actor=actor, name="robot", role=TeamRole.VIEWER)
-    invitation = actions.invite_member(shop, actor=actor, email=ada.email, role=TeamRole.OWNER)
+    for role in (TeamRole.OWNER, TeamRole.PUBLISHER, TeamRole.DEVELOPER):
+        with pytest.raises(PermissionDenied):
+            actions.invite_member(shop, actor=actor, email="friend@example.test", role=role)
+    invitation = actions.invite_member(shop, actor=actor, email=ada.email, role=TeamRole.VIEWER)
     with pytest.raises(PermissionDenied):
         actions.accept_invitation(invitation, actor=actor)
+
+
+@pytest.mark.django_db
+def test_an_administrator_takes_roles_away_and_gives_none(
+    ada: User, shop: Team, alice: User, bob: User
+) -> None:
+    member, actor = Membership.objects.get(team=shop, user=bob), actor_of_user(ada)
+    for role in (TeamRole.OWNER, TeamRole.PUBLISHER):
+        with pytest.raises(PermissionDenied):
+            actions.change_role(member, actor=actor, role=role)
+    assert actions.change_role(member, actor=actor, role=TeamRole.VIEWER).role == TeamRole.VIEWER
+    actions.remove_member(member, actor=actor)
+    assert not Membership.objects.filter(team=shop, user=bob).exists()
+
+
+@pytest.mark.django_db
+def test_who_may_not_decide_names_no_deciders(ada: User, shop: Team, alice: User, client_of, api_of) -> None:
+    """An administrator who put themselves into a group would approve what the table denies them."""
+    group = actions.create_approver_group(shop, actor=actor_of_user(alice), name="Deciders", people=[])
+    with pytest.raises(PermissionDenied):
+        actions.create_approver_group(shop, actor=actor_of_user(ada), name="Mine", people=[ada])
+    with pytest.raises(PermissionDenied):
+        actions.change_approver_group(group, actor=actor_of_user(ada), people=[ada])
+    browser = client_of(ada)
+    assert b"approver-groups/new" not in browser.get(f"/teams/{shop.slug}/").content
+    assert browser.get(f"/teams/{shop.slug}/approver-groups/new/").status_code == 403
+    url = f"/api/v1/teams/{shop.slug}/approver-groups/{group.public_id}"
+    assert api_of(ada).patch(url, {"people": [ada.public_id]}).status_code == 403
+    without = api_of(alice, scopes=["read", "teams:write"])
+    assert without.patch(url, {"people": [alice.public_id]}).status_code == 403, "a scope is a right too"
+    assert not group.people.exists()
+
+
+@pytest.mark.django_db
+def test_a_team_without_an_owner_is_rescued_in_the_open(
+    ada: User, shop: Team, alice: User, bob: User
+) -> None:
+    actions.disable_user(alice, actor=actor_of_user(ada))
+    member = Membership.objects.get(team=shop, user=bob)
+    with pytest.raises(PermissionDenied):
+        actions.change_role(member, actor=actor_of_user(ada), role=TeamRole.PUBLISHER)
+    actions.change_role(member, actor=actor_of_user(ada), role=TeamRole.OWNER)
+    event = AuditEvent.objects.get(name="team.rescued")
+    assert (event.actor_id, event.target_id, event.after) == (ada.public_id, shop.public_id, {"owner": "Bob"})
+    assert bob.notices.filter(name="team.rescued").exists()
+    with pytest.raises(PermissionDenied):
+        actions.invite_member(shop, actor=actor_of_user(ada), email="x@example.test", role=TeamRole.OWNER)
+
+
+@pytest.mark.django_db
+def test_an_invitation_to_the_rescue_ends_when_the_team_has_an_owner_again(
+    ada: User, shop: Team, alice: User, dana: User
+) -> None:
+    actions.disable_user(alice, actor=actor_of_user(ada))
+    invitation = actions.invite_member(shop, actor=actor_of_user(ada), email=dana.email, role=TeamRole.OWNER)
+    actions.enable_user(alice, actor=actor_of_user(ada))
+    with pytest.raises(ActionRefused, match="can no longer grant"):
+        actions.accept_invitation(invitation, actor=actor_of_user(dana))
+    actions.disable_user(alice, actor=actor_of_user(ada))
+    assert actions.accept_invitation(invitation, actor=actor_of_user(dana)).role == TeamRole.OWNER
+
+
+@pytest.mark.django_db
+def test_an_administrator_does_not_raise_themselves_by_a_rescue(ada: User, shop: Team) -> None:
+    member = factories.join(shop, ada, TeamRole.VIEWER)
+    with pytest.raises(PermissionDenied, match="their own"):
+        actions.change_role(member, actor=actor_of_user(ada), role=TeamRole.OWNER)
 
 
 @pytest.mark.django_db

@@ -85,9 +85,9 @@ def test_nothing_runs_in_a_browser(
     settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
     if policy == "none":
         settings.SECURE_CSP = {}
-    session = client_of(alice).cookies["sessionid"].value
+    session = client_of(alice).cookies[settings.SESSION_COOKIE_NAME].value
     context = chromium.new_context()
-    context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
+    context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": live_server.url}])
     asked: list[str] = []
     context.route(
         lambda url: not url.startswith((live_server.url, "data:")), lambda route: _note(asked, route)

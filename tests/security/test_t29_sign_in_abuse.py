@@ -8,8 +8,7 @@ import pytest
 from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.test import Client
 
-from teams.accounts import fold
-from teams.models import User
+from teams.models import User, fold
 from tests.factories import PASSWORD
 
 pytestmark = pytest.mark.django_db

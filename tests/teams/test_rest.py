@@ -132,8 +132,10 @@ def test_only_the_fields_that_are_named_can_be_written(
 
 
 def test_an_administrator_may_bring_a_team_back_to_its_people(
-    api_of, ada: User, shop: Team, bob: User
+    api_of, ada: User, shop: Team, alice: User, bob: User
 ) -> None:
     member = Membership.objects.get(team=shop, user=bob)
     url = f"/api/v1/teams/{shop.slug}/members/{member.public_id}"
+    assert api_of(ada).patch(url, {"role": "owner"}).status_code == 403
+    User.objects.filter(pk=alice.pk).update(is_active=False)
     assert api_of(ada).patch(url, {"role": "owner"}).json()["role"] == TeamRole.OWNER

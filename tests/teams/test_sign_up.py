@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -11,12 +12,13 @@ from allauth.core.exceptions import ImmediateHttpResponse
 from allauth.socialaccount.models import SocialAccount, SocialLogin
 from django.contrib.auth.models import AnonymousUser
 from django.test import Client, RequestFactory
+from django.utils import timezone
 
 from audit.models import AuditEvent
 from teams import actions
-from teams.accounts import SocialAccountAdapter
+from teams.accounts import INVITATION, SocialAccountAdapter
 from teams.invitations import secret_of
-from teams.models import Membership, Team, TeamRole, User
+from teams.models import Invitation, Membership, Team, TeamRole, User
 from teams.queries import actor_of_user
 from tests import factories
 from tests.factories import PASSWORD
@@ -95,6 +97,69 @@ def test_closed_sign_up_lets_in_only_who_was_invited(settings, shop: Team, alice
     assert entered["Location"] == path
     assert browser.post(path).status_code == 302
     assert Membership.objects.filter(team=shop, user__email="nora@example.test").exists()
+
+
+def invited(shop: Team, alice: User) -> tuple[Invitation, str]:
+    invitation = actions.invite_member(shop, actor=actor_of_user(alice), email="Nora@example.te\u017ft")
+    return invitation, f"/invitations/{invitation.public_id}/{secret_of(invitation)}/"
+
+
+def test_an_invitation_admits_its_own_address_and_no_other(settings, shop: Team, alice: User) -> None:
+    settings.SIGN_UP_OPEN = False
+    invitation, path = invited(shop, alice)
+    assert invitation.email == "nora@example.test", "one spelling, as sign-up keeps it"
+    browser = Client()
+    browser.get(path)
+    refused = sign_up(browser, "friend@example.test")
+    assert "for another address" in refused.content.decode()
+    assert not User.objects.filter(email="friend@example.test").exists()
+    assert sign_up(browser, "NORA@Example.test").status_code == 302
+    assert User.objects.filter(email="nora@example.test").exists()
+
+
+@pytest.mark.parametrize("end", ["revoked", "accepted", "expired", "revoked later"])
+def test_a_link_that_is_no_longer_open_opens_no_sign_up(settings, shop: Team, alice: User, end: str) -> None:
+    settings.SIGN_UP_OPEN = False
+    invitation, path = invited(shop, alice)
+    browser = Client()
+    if end == "revoked later":
+        browser.get(path)
+        actions.revoke_invitation(invitation, actor=actor_of_user(alice))
+    elif end == "expired":
+        Invitation.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
+    else:
+        Invitation.objects.update(state=end)
+    page = browser.get(path).content.decode()
+    assert "no longer open" in page
+    assert "Make an account" not in page
+    sign_up(browser)
+    assert not User.objects.filter(email="nora@example.test").exists()
+
+
+def test_an_expired_invitation_offers_no_join_button(client_of, shop: Team, alice: User, dana: User) -> None:
+    invitation = actions.invite_member(shop, actor=actor_of_user(alice), email=dana.email)
+    Invitation.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
+    page = client_of(dana).get(f"/invitations/{invitation.public_id}/{secret_of(invitation)}/")
+    assert "no longer open" in page.content.decode()
+    assert "Join Shop" not in page.content.decode()
+    assert "expired" in client_of(alice).get(f"/teams/{shop.slug}/").content.decode()
+
+
+def test_closed_sign_up_by_a_provider_needs_the_invited_address(settings, shop: Team, alice: User) -> None:
+    settings.SIGN_UP_OPEN = False
+    invitation, _path = invited(shop, alice)
+    adapter, request = SocialAccountAdapter(), request_of()
+    assert not adapter.is_open_for_signup(request, social("nora@example.test", verified=True))
+    request.session[INVITATION] = invitation.public_id
+    assert adapter.is_open_for_signup(request, social("nora@example.test", verified=True))
+    assert not adapter.is_open_for_signup(request, social("nora@example.test", verified=False))
+    assert not adapter.is_open_for_signup(request, social("friend@example.test", verified=True))
+
+
+def test_closed_sign_up_still_lets_everybody_reset_a_password(settings, mailoutbox, alice: User) -> None:
+    settings.SIGN_UP_OPEN = False
+    Client().post("/accounts/password/reset/", {"email": alice.email})
+    assert mailoutbox[-1].to == [alice.email]
 
 
 def test_a_reset_mail_leads_to_our_own_address_whatever_host_was_asked(

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from gateways.models import Gateway, Publication
 from subscriptions.models import Credential
 from teams.models import User
+from tests import factories
 from tests.usage.feeds import line
 from usage.actions import ingest_batch
 
@@ -36,6 +40,34 @@ def test_the_apis_team_sees_its_calls_by_plan_operation_and_application(
     page = client_of(alice).get(api_page(calls)).content.decode()
     for text in ("25 %", "Bronze", "listOrders", "Route planner", "503"):
         assert text in page
+    by_plan = page[page.index("By plan") :]
+    assert ">p99</th>" in by_plan[: by_plan.index("</thead>")]
+
+
+def test_calls_broken_off_are_called_so_and_every_class_is_drawn(
+    client_of: Enter, alice: User, edge: Gateway, orders: Publication, key: Credential
+) -> None:
+    body = line(orders, key, status=0, flags="DC") + line(orders, key, status=101)
+    ingest_batch(edge, node="n1", segment="s1", offset=0, body=body)
+    page = client_of(alice).get(api_page(orders)).content.decode()
+    by_status = page[page.index("By status") :]
+    assert "broken off" in by_status
+    assert ">0</td>" not in by_status
+    assert '"1xx"' in page
+
+
+def test_the_overview_needs_as_many_queries_for_many_apis_as_for_one(
+    client_of: Enter, alice: User, calls: Publication, django_assert_num_queries: Any
+) -> None:
+    client = client_of(alice)
+    client.get(reverse("usage"))
+    with CaptureQueriesContext(connection) as first:
+        page = client.get(reverse("usage")).content.decode()
+    assert "25 %" in page
+    for name in ("Stock", "Prices", "Returns"):
+        factories.make_api(calls.api_version.api.team, name)
+    with django_assert_num_queries(len(first)):
+        assert "Returns" in client.get(reverse("usage")).content.decode()
 
 
 def test_a_developer_of_the_team_sees_it_too(client_of: Enter, bob: User, calls: Publication) -> None:

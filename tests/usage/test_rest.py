@@ -38,12 +38,66 @@ def test_the_timeseries_has_a_point_for_every_minute(api_of: Enter, alice: User,
 
 def test_a_breakdown_names_the_operation(api_of: Enter, alice: User, api_id: str) -> None:
     rows = api_of(alice).get("/api/v1/usage/breakdown", {"api": api_id, "by": "operation"}).json()
-    assert [(row["value"], row["calls"]) for row in rows] == [("listOrders", 4)]
+    assert [(row["value"], row["calls"]) for row in rows["results"]] == [("listOrders", 4)]
+    assert rows["left_out"] == 0
+
+
+def test_a_breakdown_is_bounded_and_says_so(api_of: Enter, alice: User, api_id: str) -> None:
+    asked = {"api": api_id, "by": "status", "limit": 1}
+    found = api_of(alice).get("/api/v1/usage/breakdown", asked).json()
+    assert [(row["value"], row["calls"]) for row in found["results"]] == [("200", 3)]
+    assert found["left_out"] == 1
+    assert api_of(alice).get("/api/v1/usage/breakdown", {**asked, "limit": 1000}).status_code == 422
 
 
 def test_records_are_the_calls_themselves(api_of: Enter, alice: User, api_id: str) -> None:
-    records = api_of(alice).get("/api/v1/usage/records", {"api": api_id}).json()
+    records = api_of(alice).get("/api/v1/usage/records", {"api": api_id}).json()["results"]
     assert [record["status"] for record in records].count(404) == 1
+
+
+def test_records_come_in_pages_each_call_once(
+    api_of: Enter, alice: User, edge: Gateway, orders: Publication, key: Credential, api_id: str
+) -> None:
+    body = b"".join(line(orders, key, request_id=f"n-{number}") for number in range(20))
+    ingest_batch(edge, node="n1", segment="s2", offset=0, body=body)
+    client, address, seen = api_of(alice), "/api/v1/usage/records", []
+    page = client.get(address, {"api": api_id, "page_size": 7}).json()
+    while True:
+        seen += [(record["at"], record["request_id"]) for record in page["results"]]
+        if page["next"] is None:
+            break
+        page = client.get(page["next"]).json()
+    assert len(seen) == 24
+    assert {name for _at, name in seen} == {"r-1", *(f"n-{number}" for number in range(20))}
+    assert [at for at, _name in seen] == sorted((at for at, _name in seen), reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "count"),
+    [
+        ({"status": 404}, 1), ({"status_class": 4}, 1), ({"status_class": 2}, 3), ({"method": "POST"}, 0),
+        ({"operation": "listOrders"}, 4), ({"request_id": "other"}, 0), ({"key_id": "other"}, 0),
+    ],
+)  # fmt: skip
+def test_records_can_be_narrowed(
+    api_of: Enter, alice: User, api_id: str, asked: dict[str, object], count: int
+) -> None:
+    found = api_of(alice).get("/api/v1/usage/records", {"api": api_id, **asked}).json()
+    assert len(found["results"]) == count
+
+
+def test_both_sides_read_what_is_left_of_a_quota(
+    api_of: Enter, alice: User, dana: User, charlie: User, api_id: str, key: Credential
+) -> None:
+    address = f"/api/v1/subscriptions/{key.subscription.public_id}/quota"
+    for who in (alice, dana):
+        found = api_of(who).get(address).json()
+        assert [(one["period"], one["limit"], one["calls"], one["left"]) for one in found] == [
+            ("day", 100, 4, 96),
+            ("month", 1000, 4, 996),
+        ]
+    assert api_of(charlie).get(address).status_code == 404
+    assert api_of(None).get(address).status_code == 401
 
 
 @pytest.mark.parametrize("what", ["summary", "timeseries", "breakdown", "records"])

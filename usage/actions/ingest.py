@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from gateways.models import Gateway
 from usage.actions.buckets import add_to_buckets
+from usage.actions.checkpoints import FeedGap, locked_checkpoint
 from usage.actions.quotas import count_against_quotas
 from usage.dimensions import CallerFacts, RouteFacts, callers_of, operation_of, routes_of
 from usage.feed import Call, read_calls
@@ -24,14 +25,6 @@ from usage.models import FeedCheckpoint, UsageRecord
 log = structlog.get_logger(__name__)
 
 COLUMNS = tuple(field.column for field in UsageRecord._meta.concrete_fields)
-
-
-class FeedGap(Exception):
-    """The batch starts beyond what is durable. `offset` is where the agent must go on."""
-
-    def __init__(self, offset: int) -> None:
-        super().__init__(f"The feed is durable up to byte {offset}; send on from there.")
-        self.offset = offset
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +53,12 @@ def ingest_batch(
     Bytes already durable are passed over. `complete_until` is the gateway's time up to which this feed is
     whole with this batch. Raises FeedGap and usage.feed.FeedMalformed, both with nothing changed.
     """
-    checkpoint = _locked_checkpoint(gateway, node, segment)
+    checkpoint = locked_checkpoint(gateway, node, segment)
     if offset > checkpoint.offset:
         raise FeedGap(checkpoint.offset)
     fresh = body[checkpoint.offset - offset :]
     whole = fresh[: fresh.rfind(b"\n") + 1]
-    calls = _known(gateway, checkpoint.offset, list(read_calls(whole, now=timezone.now())))
+    calls = _known(gateway, list(read_calls(whole, base=checkpoint.offset, now=timezone.now())))
     if calls:
         _store(checkpoint, gateway, calls)
         add_to_buckets(gateway, calls)
@@ -76,17 +69,12 @@ def ingest_batch(
     return checkpoint.offset
 
 
-def _locked_checkpoint(gateway: Gateway, node: str, segment: str) -> FeedCheckpoint:
-    checkpoint, _made = FeedCheckpoint.objects.get_or_create(gateway=gateway, node=node, segment=segment)
-    return FeedCheckpoint.objects.select_for_update().get(pk=checkpoint.pk)
-
-
 def _note_completeness(checkpoint: FeedCheckpoint, until: datetime | None) -> None:
     if until is not None and (checkpoint.complete_until is None or until > checkpoint.complete_until):
         checkpoint.complete_until = min(until, timezone.now())
 
 
-def _known(gateway: Gateway, base: int, calls: list[tuple[int, Call]]) -> list[KnownCall]:
+def _known(gateway: Gateway, calls: list[tuple[int, Call]]) -> list[KnownCall]:
     """Calls of publications that this gateway has; a line about anything else is logged and counted nowhere."""
     routes = routes_of(gateway, (call.publication for _at, call in calls))
     callers = callers_of(call.subscription for _at, call in calls)
@@ -97,7 +85,7 @@ def _known(gateway: Gateway, base: int, calls: list[tuple[int, Call]]) -> list[K
             log.warning("usage.unknown_publication", publication=call.publication, gateway=gateway.slug)
             continue
         operation = operation_of(route, call.method, call.path)
-        known.append(KnownCall(base + at, call, route, callers.get(call.subscription), operation))
+        known.append(KnownCall(at, call, route, callers.get(call.subscription), operation))
     return known
 
 

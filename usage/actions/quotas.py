@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from django.db import connection, transaction
 from django.utils import timezone
 
-from subscriptions.actions import block_until, lift_block
+from subscriptions.actions import block_until, lift_block, lock_subscription
 from subscriptions.models import Block, Subscription
 from usage.models import QuotaCounter
 from usage.periods import end_of, start_of
@@ -23,7 +23,6 @@ REASON = {
     QuotaCounter.Period.DAY: Block.Reason.QUOTA_DAY,
     QuotaCounter.Period.MONTH: Block.Reason.QUOTA_MONTH,
 }
-PERIOD = {reason: period for period, reason in REASON.items()}
 
 COUNT = """
     INSERT INTO usage_quotacounter (subscription_id, period, starts_on, calls) VALUES (%s, %s, %s, %s)
@@ -40,22 +39,19 @@ class CounterName:
 
 
 def count_against_quotas(calls: Iterable[KnownCall]) -> None:
-    """Count the calls that the gateway let through; block each subscription that has none left."""
+    """Count the calls that the gateway let through, and weigh each subscription that seems to have none left.
+
+    Nothing that quotas say ends the transaction of the caller: the calls happened, and are counted.
+    """
     counted: Counter[CounterName] = Counter()
-    limits: dict[CounterName, int | None] = {}
     for known in calls:
-        if known.caller is None or not known.call.was_let_through:
-            continue
-        quotas = {
-            QuotaCounter.Period.DAY: known.caller.quota_day,
-            QuotaCounter.Period.MONTH: known.caller.quota_month,
-        }
-        for period, limit in quotas.items():
-            name = CounterName(known.caller.pk, period, start_of(period, known.call.at.date()))
-            counted[name] += 1
-            limits[name] = limit
-    for name, total in _add(counted).items():
-        _block_if_used_up(name, total, limits[name])
+        if known.caller is not None and known.call.was_let_through:
+            for period in QuotaCounter.Period.values:
+                day = start_of(period, known.call.at.date())
+                counted[CounterName(known.caller.pk, period, day)] += 1
+    totals = _add(counted)
+    for subscription in _seem_used_up(totals):
+        _weigh(subscription)
 
 
 def _add(counted: Mapping[CounterName, int]) -> dict[CounterName, int]:
@@ -68,34 +64,54 @@ def _add(counted: Mapping[CounterName, int]) -> dict[CounterName, int]:
     return totals
 
 
-def _block_if_used_up(name: CounterName, total: int, limit: int | None) -> None:
-    """Only the present period blocks: late calls of a past one are counted and hurt nobody."""
-    period = QuotaCounter.Period(name.period)
-    if limit is None or total < limit or name.starts_on != start_of(period, timezone.now().date()):
-        return
-    if Block.objects.filter(
-        subscription_id=name.subscription, reason=REASON[period], lifted_at=None
-    ).exists():
-        return
-    until = datetime.combine(end_of(period, name.starts_on), time(), UTC)
-    block_until(Subscription.objects.get(pk=name.subscription), REASON[period], until)
+def _seem_used_up(totals: Mapping[CounterName, int]) -> list[int]:
+    """Subscriptions of which some counter has reached the limit, in the order of locks.
+
+    Only to spare most subscriptions their row lock: the limits are read after the counters were locked, and a
+    plan that shrinks in this very moment is weighed with the next call.
+    """
+    found = Subscription.objects.filter(pk__in={name.subscription for name in totals})
+    limits = {
+        pk: {QuotaCounter.Period.DAY: day, QuotaCounter.Period.MONTH: month}
+        for pk, day, month in found.values_list(
+            "pk", "plan_revision__quota_day", "plan_revision__quota_month"
+        )
+    }
+    return sorted(
+        {
+            name.subscription
+            for name, total in totals.items()
+            if (limit := limits[name.subscription][QuotaCounter.Period(name.period)]) is not None
+            and total >= limit
+        }
+    )
 
 
 @transaction.atomic
 def reconsider_quotas(subscription: Subscription) -> None:
     """Weigh the present counters against the limits the subscription has now (its plan may have changed)."""
-    subscription = (
-        Subscription.objects.select_for_update().select_related("plan_revision").get(pk=subscription.pk)
-    )
-    terms = subscription.plan_revision
+    _weigh(subscription.pk)
+
+
+def _weigh(pk: int) -> None:
+    """Block or unblock by the plan and the counters as they are under the subscription's lock.
+
+    Who changes the plan holds that lock, too, and has the quotas weighed anew afterwards; so whichever comes
+    last decides by what is true then. A closed subscription calls no more, and has nothing to block. Only the
+    present period blocks: late calls of a past one are counted and hurt nobody.
+    """
+    subscription = lock_subscription(pk)
+    if subscription.state == Subscription.State.CLOSED:
+        return
+    terms, today = subscription.plan_revision, timezone.now().date()
     limits = {QuotaCounter.Period.DAY: terms.quota_day, QuotaCounter.Period.MONTH: terms.quota_month}
-    today = timezone.now().date()
     for period, limit in limits.items():
-        name = CounterName(subscription.pk, period, start_of(period, today))
-        counter = subscription.quota_counters.filter(period=period, starts_on=name.starts_on).first()
-        total = counter.calls if counter else 0
-        _block_if_used_up(name, total, limit)
-        if limit is None or total < limit:
+        starts_on = start_of(period, today)
+        counter = subscription.quota_counters.filter(period=period, starts_on=starts_on).first()
+        if limit is not None and counter is not None and counter.calls >= limit:
+            until = datetime.combine(end_of(period, starts_on), time(), UTC)
+            block_until(subscription, REASON[period], until)
+        else:
             _lift(subscription, REASON[period])
 
 

@@ -1,8 +1,9 @@
-"""Every call once, its sums, and how far each feed has been taken in."""
+"""Every call once, its sums, and how far each feed has been taken in and what it lost."""
 
 from usage.models.bucket import UsageBucket
 from usage.models.feed import FeedCheckpoint
+from usage.models.loss import FeedLoss
 from usage.models.quota import QuotaCounter
 from usage.models.record import UsageRecord
 
-__all__ = ["FeedCheckpoint", "QuotaCounter", "UsageBucket", "UsageRecord"]
+__all__ = ["FeedCheckpoint", "FeedLoss", "QuotaCounter", "UsageBucket", "UsageRecord"]

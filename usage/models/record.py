@@ -10,6 +10,9 @@ class UsageRecord(models.Model):
 
     Identity is the place in the feed: (feed, offset, at). Objects are named by public id and not by foreign
     key: a record outlives nothing and joins nothing, it is counted. Times are ms, sizes bytes.
+
+    Revision and plan are those in force when the call was taken in, some seconds after it: gateways do not say
+    which revision answered, and a call around a publish may bear the newer one.
     """
 
     pk = models.CompositePrimaryKey("feed", "offset", "at")

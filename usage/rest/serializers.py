@@ -6,8 +6,9 @@ from typing import Any
 
 from rest_framework import serializers
 
-from usage.models import UsageRecord
-from usage.queries import BREAKDOWNS
+from usage.models import FeedLoss, UsageRecord
+from usage.queries import BREAKDOWNS, Completeness
+from usage.quotas import Quota
 from usage.ranges import RANGES
 
 
@@ -27,6 +28,24 @@ class UsageQuerySerializer(serializers.Serializer[Any]):
 
 class BreakdownQuerySerializer(UsageQuerySerializer):
     by = serializers.ChoiceField(list(BREAKDOWNS), default="operation")
+    limit = serializers.IntegerField(min_value=1, max_value=200, default=50)
+
+
+class RecordQuerySerializer(UsageQuerySerializer):
+    """Which calls."""
+
+    operation = serializers.CharField(required=False, help_text="Key of an operation, such as listOrders.")
+    plan = serializers.CharField(required=False, help_text="Public id of a plan.")
+    gateway = serializers.CharField(required=False, help_text="Public id of a gateway.")
+    method = serializers.CharField(required=False)
+    status = serializers.IntegerField(required=False, min_value=0, max_value=999)
+    status_class = serializers.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=9,
+        help_text="First digit of the status; 0 for calls broken off.",
+    )
+    request_id = serializers.CharField(required=False)
 
 
 class FiguresSerializer(serializers.Serializer[Any]):
@@ -42,12 +61,36 @@ class FiguresSerializer(serializers.Serializer[Any]):
     p99 = serializers.FloatField(allow_null=True)
 
 
-class SummarySerializer(FiguresSerializer):
-    """Figures of a whole range. `complete_until` is null while no gateway has reported."""
+class LossSerializer(serializers.ModelSerializer[FeedLoss]):
+    """Calls of one node that nobody can count any more. `size` is bytes of its log, 0 where that is not known."""
+
+    gateway = serializers.CharField(source="gateway.slug")
+
+    class Meta:
+        model = FeedLoss
+        fields = ("gateway", "node", "reason", "starts_at", "ends_at", "size")
+        read_only_fields = fields
+
+
+class CompletenessSerializer(serializers.Serializer[Any]):
+    """Every call that ended before `complete_until` is counted, but for `losses` (the newest 20 of the range).
+
+    Null while some node has not reported. `waits_for` are the nodes that hold it up, as gateway/node.
+    """
+
+    complete_until = serializers.DateTimeField(allow_null=True, source="until")
+    waits_for = serializers.SerializerMethodField()
+    losses = LossSerializer(many=True)
+
+    def get_waits_for(self, whole: Completeness) -> list[str]:
+        return [f"{node.gateway.slug}/{node.name}" for node in whole.waits_for]
+
+
+class SummarySerializer(CompletenessSerializer, FiguresSerializer):
+    """Figures of a whole range."""
 
     start = serializers.DateTimeField()
     end = serializers.DateTimeField()
-    complete_until = serializers.DateTimeField(allow_null=True)
 
 
 class PointSerializer(FiguresSerializer):
@@ -58,6 +101,29 @@ class SliceSerializer(FiguresSerializer):
     value = serializers.CharField(
         help_text="Public id, operation key or status; empty where it is not known."
     )
+
+
+class BreakdownSerializer(serializers.Serializer[Any]):
+    """The values with most calls. `left_out` more are not listed."""
+
+    results = SliceSerializer(many=True)
+    left_out = serializers.IntegerField()
+
+
+class QuotaSerializer(serializers.Serializer[Any]):
+    """A quota of calls per UTC day or calendar month. Counted some seconds after the calls."""
+
+    period = serializers.SerializerMethodField()
+    limit = serializers.IntegerField()
+    calls = serializers.IntegerField()
+    left = serializers.IntegerField()
+    ends = serializers.DateTimeField(help_text="When it starts anew.")
+    used_up_on = serializers.DateField(
+        allow_null=True, help_text="Where the present pace leads; null if it lasts."
+    )
+
+    def get_period(self, quota: Quota) -> str:
+        return quota.period.name.lower()
 
 
 class UsageRecordSerializer(serializers.ModelSerializer[UsageRecord]):

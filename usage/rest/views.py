@@ -6,12 +6,15 @@ from datetime import datetime
 from typing import Any, ClassVar
 
 from django.http import Http404
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import ValidationError
+from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from subscriptions.models import Subscription
 from teams.access import ResourceViewSet
 from teams.models import Verb
 from usage.models import UsageRecord
@@ -20,73 +23,38 @@ from usage.queries import (
     apis_of,
     applications_of,
     breakdown,
-    complete_until,
+    completeness,
     gateways_of_api,
     gateways_of_application,
+    subscriptions_of,
     summary,
     timeseries,
 )
+from usage.quotas import quotas_of
 from usage.ranges import Window, window
 from usage.rest.serializers import (
     BreakdownQuerySerializer,
+    BreakdownSerializer,
+    CompletenessSerializer,
     FiguresSerializer,
     PointSerializer,
-    SliceSerializer,
+    QuotaSerializer,
+    RecordQuerySerializer,
     SummarySerializer,
     UsageQuerySerializer,
     UsageRecordSerializer,
 )
 
 NARROWING = ("environment", "api_version", "subscription", "key_id")
-MOST_RECORDS = 200
+EXACT = ("operation", "plan", "gateway", "method", "status", "request_id")
 
 
-@extend_schema(tags=["usage"])
-class UsageViewSet(ResourceViewSet[UsageRecord]):
-    """What an API received or an application called."""
+class ScopedViewSet(ResourceViewSet[UsageRecord]):
+    """Reads what an API received or an application called, in a range."""
 
-    rules: ClassVar = {
-        "summary": Verb.USAGE_VIEW,
-        "timeseries": Verb.USAGE_VIEW,
-        "breakdown": Verb.USAGE_VIEW,
-        "records": Verb.USAGE_VIEW,
-    }
     queryset = UsageRecord.objects.none()
     serializer_class = UsageRecordSerializer
-
-    @extend_schema(parameters=[UsageQuerySerializer], responses=SummarySerializer)
-    def summary(self, request: Request) -> Response:
-        """All calls of a range in one."""
-        asked = self._asked(UsageQuerySerializer)
-        scope, gateways = self._scope(asked)
-        shown = self._window(asked)
-        more = {"start": shown.start, "end": shown.end, "complete_until": complete_until(gateways)}
-        return Response(FiguresSerializer(summary(scope, shown)).data | more)
-
-    @extend_schema(parameters=[UsageQuerySerializer], responses=PointSerializer(many=True))
-    def timeseries(self, request: Request) -> Response:
-        """A point per slot of the range, oldest first, empty slots included."""
-        asked = self._asked(UsageQuerySerializer)
-        scope, _gateways = self._scope(asked)
-        points = timeseries(scope, self._window(asked))
-        return Response([{"at": at, **FiguresSerializer(figures).data} for at, figures in points])
-
-    @extend_schema(parameters=[BreakdownQuerySerializer], responses=SliceSerializer(many=True))
-    def breakdown(self, request: Request) -> Response:
-        """Figures per plan, operation, application, environment, gateway, status, key or API, most calls first."""
-        asked = self._asked(BreakdownQuerySerializer)
-        scope, _gateways = self._scope(asked)
-        rows = breakdown(scope, self._window(asked), asked["by"])
-        return Response([{"value": value, **FiguresSerializer(figures).data} for value, figures in rows])
-
-    @extend_schema(parameters=[UsageQuerySerializer], responses=UsageRecordSerializer(many=True))
-    def records(self, request: Request) -> Response:
-        """The newest 200 calls of the range."""
-        asked = self._asked(UsageQuerySerializer)
-        scope, _gateways = self._scope(asked)
-        shown = self._window(asked)
-        found = UsageRecord.objects.filter(at__gte=shown.start, at__lt=shown.end, **scope.equal)
-        return Response(UsageRecordSerializer(found.order_by("-at")[:MOST_RECORDS], many=True).data)
+    pagination_class = None
 
     def _asked(self, form: type[UsageQuerySerializer]) -> dict[str, Any]:
         query = form(data=self.request.query_params)
@@ -112,3 +80,97 @@ class UsageViewSet(ResourceViewSet[UsageRecord]):
     def _window(self, asked: dict[str, Any]) -> Window:
         now: datetime = timezone.now()
         return window(asked["range"], now)
+
+
+@extend_schema(tags=["usage"])
+class UsageViewSet(ScopedViewSet):
+    """Sums of what an API received or an application called."""
+
+    rules: ClassVar = {
+        "summary": Verb.USAGE_VIEW,
+        "timeseries": Verb.USAGE_VIEW,
+        "breakdown": Verb.USAGE_VIEW,
+    }
+
+    @extend_schema(parameters=[UsageQuerySerializer], responses=SummarySerializer)
+    def summary(self, request: Request) -> Response:
+        """All calls of a range in one."""
+        asked = self._asked(UsageQuerySerializer)
+        scope, gateways = self._scope(asked)
+        shown = self._window(asked)
+        more = {"start": shown.start, "end": shown.end}
+        whole = CompletenessSerializer(completeness(gateways, shown)).data
+        return Response(FiguresSerializer(summary(scope, shown)).data | more | whole)
+
+    @extend_schema(parameters=[UsageQuerySerializer], responses=PointSerializer(many=True))
+    def timeseries(self, request: Request) -> Response:
+        """A point per slot of the range, oldest first, empty slots included."""
+        asked = self._asked(UsageQuerySerializer)
+        scope, _gateways = self._scope(asked)
+        points = timeseries(scope, self._window(asked))
+        return Response([{"at": at, **FiguresSerializer(figures).data} for at, figures in points])
+
+    @extend_schema(parameters=[BreakdownQuerySerializer], responses=BreakdownSerializer)
+    def breakdown(self, request: Request) -> Response:
+        """Figures per plan, operation, application, environment, gateway, status, key or API, most calls first.
+
+        At most `limit` values are listed; `left_out` says how many more there are.
+        """
+        asked = self._asked(BreakdownQuerySerializer)
+        scope, _gateways = self._scope(asked)
+        rows = breakdown(scope, self._window(asked), asked["by"])
+        listed = rows[: asked["limit"]]
+        slices = [{"value": value, **FiguresSerializer(figures).data} for value, figures in listed]
+        return Response({"results": slices, "left_out": len(rows) - len(listed)})
+
+
+class RecordPages(CursorPagination):
+    """Newest first."""
+
+    ordering = ("-at", "-feed", "-offset")
+    page_size = 50
+    page_size_query_param = "page_size"
+    max_page_size = 200
+
+
+@extend_schema(tags=["usage"])
+class UsageRecordViewSet(ScopedViewSet):
+    """The calls themselves."""
+
+    rules: ClassVar = {"list": Verb.USAGE_VIEW}
+    pagination_class = RecordPages  # type: ignore[assignment]
+
+    @extend_schema(
+        operation_id="usage_records_list",
+        parameters=[RecordQuerySerializer],
+        responses=UsageRecordSerializer(many=True),
+    )
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """The calls of the range, newest first, as long as calls are kept one by one."""
+        asked = self._asked(RecordQuerySerializer)
+        scope, _gateways = self._scope(asked)
+        shown = self._window(asked)
+        equal = {name: asked[name] for name in EXACT if name in asked}
+        found = UsageRecord.objects.filter(at__gte=shown.start, at__lt=shown.end, **scope.equal, **equal)
+        if "status_class" in asked:
+            first = asked["status_class"] * 100
+            found = found.filter(status__gte=first, status__lt=first + 100)
+        return self.answer_page(found)
+
+
+@extend_schema(tags=["usage"])
+class SubscriptionQuotaView(ResourceViewSet[Subscription]):
+    """What is left of the quotas of a subscription."""
+
+    model = Subscription
+    queryset = Subscription.objects.none()
+    serializer_class = QuotaSerializer
+    pagination_class = None
+    rules: ClassVar = {"show": Verb.USAGE_VIEW}
+
+    @extend_schema(operation_id="subscriptions_quota_retrieve", responses=QuotaSerializer(many=True))
+    def show(self, request: Request, public_id: str) -> Response:
+        """One entry per quota of the plan, none where it has none. For both sides."""
+        found = subscriptions_of(self.actor).select_related("plan_revision")
+        subscription = get_object_or_404(found, public_id=public_id)
+        return Response(QuotaSerializer(quotas_of(subscription), many=True).data)

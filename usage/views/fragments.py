@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time
 from typing import Any
 
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 
-from subscriptions.models import Subscription
 from teams.access import HtmxHttpRequest, page
 from teams.models import Verb
 from usage.dashboards import calls_chart
-from usage.models import QuotaCounter
-from usage.periods import end_of, start_of
 from usage.queries import (
     UsageScope,
     apis_of,
@@ -26,26 +22,8 @@ from usage.queries import (
     summary,
     timeseries,
 )
+from usage.quotas import quotas_of
 from usage.ranges import window
-
-
-@dataclass(frozen=True, slots=True)
-class Quota:
-    """A quota and what is left of it. `share` is 0..100; `used_up_on` is where the present pace leads."""
-
-    period: str
-    limit: int
-    calls: int
-    ends: datetime
-    used_up_on: date | None
-
-    @property
-    def share(self) -> float:
-        return min(100.0, 100 * self.calls / self.limit) if self.limit else 100.0
-
-    @property
-    def tone(self) -> str:
-        return "fail" if self.calls >= self.limit else "hold" if self.share >= 80 else "accent"
 
 
 @page(Verb.USAGE_VIEW)
@@ -82,27 +60,3 @@ def usage_quota(request: HtmxHttpRequest, public_id: str) -> HttpResponse:
         "terms": subscription.plan_revision,
     }
     return render(request, "usage/usage_quota.html", context)
-
-
-def quotas_of(subscription: Subscription) -> list[Quota]:
-    """The quotas of a subscription's plan as they stand now; none where the plan has none."""
-    terms, now = subscription.plan_revision, timezone.now()
-    limits = {QuotaCounter.Period.DAY: terms.quota_day, QuotaCounter.Period.MONTH: terms.quota_month}
-    return [_quota(subscription, period, limit, now) for period, limit in limits.items() if limit is not None]
-
-
-def _quota(subscription: Subscription, period: QuotaCounter.Period, limit: int, now: datetime) -> Quota:
-    starts, ends = start_of(period, now.date()), end_of(period, start_of(period, now.date()))
-    counter = subscription.quota_counters.filter(period=period, starts_on=starts).first()
-    calls = counter.calls if counter else 0
-    end = datetime.combine(ends, time(), UTC)
-    return Quota(str(period.label), limit, calls, end, _used_up_on(calls, limit, starts, end, now))
-
-
-def _used_up_on(calls: int, limit: int, starts: date, end: datetime, now: datetime) -> date | None:
-    """The day on which the limit is reached if calls go on as they did since `starts`; None if it is not."""
-    elapsed = (now - datetime.combine(starts, time(), UTC)).total_seconds()
-    if calls == 0 or calls >= limit or elapsed <= 0:
-        return None
-    moment = now + timedelta(seconds=min((limit - calls) * elapsed / calls, 3_000_000_000))
-    return moment.date() if moment < end else None

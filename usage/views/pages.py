@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
@@ -15,13 +16,14 @@ from teams.access import HtmxHttpRequest, htmx_partial, page
 from teams.models import Verb
 from usage.dashboards import dashboard
 from usage.queries import (
+    Figures,
     UsageScope,
     apis_of,
     applications_of,
-    complete_until,
+    completeness,
     gateways_of_api,
     gateways_of_application,
-    summary,
+    summaries,
 )
 from usage.ranges import RANGES, Window, window
 
@@ -45,16 +47,17 @@ class Filter:
 def usage_home(request: HtmxHttpRequest) -> HttpResponse:
     """The APIs and applications whose usage the actor may see, with their calls in the chosen range."""
     shown = window(request.GET.get("range", "24h"), timezone.now())
-    apis = [
-        (api, summary(UsageScope({"api": api.public_id}), shown))
-        for api in apis_of(request.actor).select_related("team")[:MOST_LISTED]
-    ]
-    applications = [
-        (application, summary(UsageScope({"application": application.public_id}), shown))
-        for application in applications_of(request.actor).select_related("team")[:MOST_LISTED]
-    ]
+    apis = _with_figures("api", apis_of(request.actor), shown)
+    applications = _with_figures("application", applications_of(request.actor), shown)
     context = {"apis": apis, "applications": applications, "window": shown, "ranges": RANGES.values()}
     return render(request, "usage/usage_list.html", context)
+
+
+def _with_figures(kind: str, targets: QuerySet[Any], shown: Window) -> list[tuple[Any, Figures]]:
+    """The first MOST_LISTED of `targets`, each with its figures; as many queries for one as for all."""
+    listed = list(targets.select_related("team")[:MOST_LISTED])
+    found = summaries(kind, [target.public_id for target in listed], shown)
+    return [(target, found.get(target.public_id, Figures())) for target in listed]
 
 
 @page(Verb.USAGE_VIEW)
@@ -65,7 +68,7 @@ def usage_api(request: HtmxHttpRequest, team: str, slug: str) -> HttpResponse:
     versions = [(version.public_id, version.name) for version in api.versions.all()]
     filters = [_filter(request, "api_version", _("Version"), versions), _environments(request)]
     breakdowns = ("plan", "operation", "application", "status")
-    context = {"api": api, "complete_until": complete_until(gateways_of_api(api.pk))}
+    context = {"api": api, "gateways": gateways_of_api(api.pk)}
     return _dashboard(request, "usage/usage_api.html", scope, filters, breakdowns, context)
 
 
@@ -84,7 +87,7 @@ def usage_application(request: HtmxHttpRequest, public_id: str) -> HttpResponse:
     breakdowns = ("api", "operation", "plan", "key_id", "status")
     context = {
         "application": application,
-        "complete_until": complete_until(gateways_of_application(application.pk)),
+        "gateways": gateways_of_application(application.pk),
         "subscriptions": application.subscriptions.open().select_related(
             "api_version__api", "environment", "plan_revision__plan"
         ),
@@ -114,6 +117,7 @@ def _dashboard(
     narrowed = scope.narrowed(**{choice.name: choice.chosen for choice in filters})
     context |= {
         "dashboard": dashboard(narrowed, shown, by),
+        "completeness": completeness(context["gateways"], shown),
         "window": shown,
         "ranges": RANGES.values(),
         "filters": filters,

@@ -58,7 +58,13 @@ class EnvoyPlane:
     first_files: ClassVar[Mapping[str, str]] = {"cds.json": _EMPTY, "lds.json": _EMPTY}
 
     def __init__(
-        self, settings: Settings, store: Store, *, ca_file: str, before_start: Callable[[], None]
+        self,
+        settings: Settings,
+        store: Store,
+        *,
+        ca_file: str,
+        before_start: Callable[[], None],
+        killed: Callable[[], None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -68,7 +74,9 @@ class EnvoyPlane:
         self._binary = envoy_binary(settings.binary)
         self.software = _software()
         self.admin = Admin(settings.admin)
-        self.process = GatewayProcess(store, name="envoy", command=self._command(), before_start=before_start)
+        self.process = GatewayProcess(
+            store, name="envoy", command=self._command(), before_start=before_start, killed=killed
+        )
 
     @property
     def restarts(self) -> int:

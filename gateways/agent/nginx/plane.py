@@ -79,7 +79,13 @@ class NginxPlane:
     first_files: ClassVar[Mapping[str, str]] = {}
 
     def __init__(
-        self, settings: Settings, store: Store, *, ca_file: str, before_start: Callable[[], None]
+        self,
+        settings: Settings,
+        store: Store,
+        *,
+        ca_file: str,
+        before_start: Callable[[], None],
+        killed: Callable[[], None] = lambda: None,
     ) -> None:
         self._binary = nginx_binary(settings.binary)
         if not self._binary:
@@ -107,6 +113,7 @@ class NginxPlane:
             name="nginx",
             command=[self._binary, "-p", f"{store.root}/", "-c", CONFIGURATION, "-e", "stderr"],
             before_start=before_start,
+            killed=killed,
         )
 
     @property

@@ -42,6 +42,9 @@ class Wire(httpx.AsyncBaseTransport):
             held = self.ledger.offset(request.url.params["node"], request.url.params["segment"])
             return httpx.Response(200, json={"offset": held})
         body = await request.aread()
+        if request.url.path.endswith("/losses"):
+            status, found = self.ledger.lose(json.loads(body))
+            return httpx.Response(status, json=found)
         where = (request.headers["x-node"], request.headers["x-segment"], int(request.headers["x-offset"]))
         status, found = self.ledger.take(*where, body)
         if failure == "lost":
@@ -213,6 +216,8 @@ def test_half_a_line_of_a_killed_gateway_is_not_glued_to_the_next(node: Node) ->
     node.ship()
     assert seen(node.ledger) == [1, 3]
     assert len(node.segments.names()) == 1
+    [loss] = node.ledger.losses
+    assert (loss["reason"], loss["size"]) == ("gateway_killed", 30)
 
 
 def test_a_full_spool_loses_the_oldest_and_says_so(node: Node) -> None:
@@ -223,6 +228,36 @@ def test_a_full_spool_loses_the_oldest_and_says_so(node: Node) -> None:
     node.ship()
     assert seen(node.ledger) == [100]
     assert node.shipper.lost_bytes > 0
+    [loss] = node.ledger.losses
+    assert (loss["reason"], loss["size"]) == ("spool_full", len(calls(*range(100))))
+    assert loss["from"] <= loss["until"]
+
+
+def test_a_loss_is_told_after_a_restart_too_and_once(node: Node) -> None:
+    node.write(calls(*range(100)))
+    node.segments.open_new()
+    node.shipper._spool_bytes = 10
+    node.ledger.failures = ["away"]
+    with pytest.raises(PortalError):
+        node.ship()
+    assert node.ledger.losses == []
+    node.restart()
+    node.ship()
+    node.ship()
+    assert len(node.ledger.losses) == 1
+
+
+def test_a_line_that_the_portal_cannot_read_is_set_aside_and_the_rest_goes_on(node: Node) -> None:
+    node.ledger.unreadable = b'"r13"'
+    node.write(calls(1, 13, 2, 13, 3))
+    node.ship()
+    assert seen(node.ledger) == [1, 2, 3]
+    assert [loss["reason"] for loss in node.ledger.losses] == ["malformed", "malformed"]
+    aside = (node.store.usage / "set-aside.ndjson").read_bytes().splitlines()
+    assert aside == [feed_line(calls(13)[:-1])[:-1]] * 2
+    node.write(calls(4))
+    node.ship()
+    assert seen(node.ledger) == [1, 2, 3, 4]
 
 
 def test_the_backlog_is_what_the_portal_does_not_hold(node: Node) -> None:
