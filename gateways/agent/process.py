@@ -29,7 +29,8 @@ class GatewayProcess:
     """Keeps one process running: a dead one is started again after a growing wait.
 
     `command` is run in the store's directory and writes to its log; `before_start` is called before each start,
-    to open a new log segment; `killed` when a signal ended it before it could write its last lines. `starting` is held while it starts: whoever holds it may change several files.
+    to open a new log segment; `killed` when a signal ended it before it could write its last lines. `starting` is
+    held while it starts: whoever holds it may change several files.
     """
 
     def __init__(
