@@ -50,6 +50,10 @@ class System:
         return f"http://localhost:{self.environment['GATEWAY_PORT']}"
 
     @property
+    def second_gateway(self) -> str:
+        return f"http://localhost:{self.environment['NGINX_PORT']}"
+
+    @property
     def orders(self) -> str:
         return f"http://127.0.0.1:{self.environment['SAMPLE_ORDERS_PORT']}"
 
