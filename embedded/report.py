@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from embedded.console import Console, Row
-from embedded.installation import Installation
+from embedded.installation import GATEWAYS, Installation, LocalGateway
 from embedded.parts import Parts
 from embedded.steps import sign_ins_file
 
@@ -19,7 +19,7 @@ GATEWAY_WAIT_S = 15.0
 async def show(console: Console, installation: Installation, parts: Parts) -> None:
     """Print where everything is."""
     if installation.runs_agent:
-        console.working("waiting for the gateway's first configuration")
+        console.working("waiting for the first configuration of the gateways")
         await _first_push(parts)
         console.working("")
     console.table([*_portal(installation), *_gateway(installation, parts), *_servers(installation)])
@@ -31,7 +31,7 @@ async def show(console: Console, installation: Installation, parts: Parts) -> No
 
 async def _first_push(parts: Parts) -> None:
     deadline = time.monotonic() + GATEWAY_WAIT_S
-    while not parts.gateway_listens("GATEWAY_PORT") and time.monotonic() < deadline:
+    while not all(parts.gateway_listens(one.port) for one in GATEWAYS) and time.monotonic() < deadline:
         await asyncio.sleep(0.25)
 
 
@@ -46,12 +46,16 @@ def _portal(one: Installation) -> list[Row]:
 def _gateway(one: Installation, parts: Parts) -> list[Row]:
     if not one.runs_agent:
         return [Row("agent", one.agent_url, "external")]
+    return [row for gateway in GATEWAYS for row in _rows_of(one, parts, gateway)]
+
+
+def _rows_of(one: Installation, parts: Parts, gateway: LocalGateway) -> list[Row]:
     rows = []
-    for environment, setting in (("production", "GATEWAY_PORT"), ("sandbox", "GATEWAY_SANDBOX_PORT")):
+    for environment, setting in (("production", gateway.port), ("sandbox", gateway.sandbox_port)):
         serves = parts.gateway_listens(setting)
         state, tone = ("ready", "good") if serves else ("opens with the first publication", "note")
-        rows.append(Row(f"gateway, {environment}", one.gateway_url(setting), state, tone))
-    return [*rows, Row("agent", one.agent_url, "ready")]
+        rows.append(Row(f"{gateway.slug}, {environment}", one.gateway_url(setting), state, tone))
+    return [*rows, Row(f"{gateway.slug}, agent", f"http://127.0.0.1:{one.port(gateway.agent_port)}", "ready")]
 
 
 def _servers(one: Installation) -> list[Row]:

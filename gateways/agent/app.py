@@ -8,9 +8,8 @@ import hmac
 import re
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import structlog
 from starlette.applications import Starlette
@@ -18,19 +17,19 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from gateways.agent.admin import UNIX, Admin
-from gateways.agent.applier import Applier, NotInForce, Refused, Stale
-from gateways.agent.bootstrap import bootstrap, system_ca_file
-from gateways.agent.envoy import EnvoyProcess, envoy_binary
+from gateways.agent.applier import Applier, Stale
+from gateways.agent.authorities import system_ca_file
+from gateways.agent.envoy.plane import EnvoyPlane
 from gateways.agent.losses import Losses
 from gateways.agent.metrics import Metrics
+from gateways.agent.nginx.plane import NginxPlane
+from gateways.agent.plane import DataPlane, NotInForce, Refused
 from gateways.agent.portal import Portal
 from gateways.agent.reporter import Reporter
 from gateways.agent.segments import Segments
 from gateways.agent.settings import Settings
 from gateways.agent.shipper import Shipper
-from gateways.agent.store import Store, write_atomically
-from gateways.engine.document import canonical_json
+from gateways.agent.store import Store
 from gateways.engine.wire import WireError, read_push
 
 logger = structlog.get_logger(__name__)
@@ -52,48 +51,51 @@ class Agent:
 
     settings: Settings
     store: Store
-    admin: Admin
     segments: Segments
-    envoy: EnvoyProcess
+    plane: DataPlane
     applier: Applier
     portal: Portal | None
     reporter: Reporter | None
     shipper: Shipper | None
 
 
-def build_agent(settings: Settings, *, software: str = "") -> Agent:
+PLANES: Mapping[str, type[EnvoyPlane | NginxPlane]] = {
+    plane.kind: plane for plane in (EnvoyPlane, NginxPlane)
+}
+
+
+def build_agent(settings: Settings) -> Agent:
     """The parts, wired; nothing runs yet."""
-    store = Store(settings.state)
-    admin = Admin(settings.admin)
-    segments = Segments(store.usage)
-    binary = envoy_binary(settings.envoy_path)
-    envoy = EnvoyProcess(
+    store = Store(settings.state, settings.kind)
+    segments = Segments(store.usage, settings.kind)
+    plane: DataPlane = PLANES[settings.kind](
+        settings,
         store,
-        admin,
-        binary=binary,
-        concurrency=settings.concurrency,
+        ca_file=system_ca_file(settings.ca_file),
         before_start=segments.open_before_start,
         killed=lambda: _note_killed(Losses(store.usage), segments),
     )
-    applier = Applier(
-        store,
-        admin,
-        envoy,
-        node=settings.node,
-        ca_file=system_ca_file(settings.ca_file),
-        reserved=_reserved(settings),
-        can_validate=bool(binary),
-    )
+    applier = Applier(store, plane)
     portal = Portal(settings.portal_url, settings.token) if settings.portal_url else None
     reporter = shipper = None
     if portal is not None:
         reporter = Reporter(
-            applier, portal, node=settings.node, agent_url=settings.agent_url, software=software
+            applier,
+            portal,
+            node=settings.node,
+            agent_url=settings.agent_url,
+            kind=plane.kind,
+            software=plane.software,
         )
         shipper = Shipper(
-            store, segments, portal, admin, node=settings.node, spool_bytes=settings.spool_bytes
+            store,
+            segments,
+            portal,
+            plane.reopen_logs,
+            node=settings.node,
+            spool_bytes=settings.spool_bytes,
         )
-    return Agent(settings, store, admin, segments, envoy, applier, portal, reporter, shipper)
+    return Agent(settings, store, segments, plane, applier, portal, reporter, shipper)
 
 
 def _note_killed(losses: Losses, segments: Segments) -> None:
@@ -103,8 +105,8 @@ def _note_killed(losses: Losses, segments: Segments) -> None:
 
 
 def build_app(agent: Agent) -> Starlette:
-    """The ASGI application; its lifespan runs Envoy, the reporter and the shipper."""
-    metrics = Metrics(agent.applier, agent.envoy, agent.shipper)
+    """The ASGI application; its lifespan runs the gateway, the reporter and the shipper."""
+    metrics = Metrics(agent.applier, agent.plane, agent.shipper)
 
     async def put_config(request: Request) -> Response:
         body = await _whole_body(request)
@@ -168,38 +170,21 @@ async def _running(agent: Agent) -> AsyncIterator[None]:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        await agent.envoy.stop()
-        await agent.admin.close()
+        await agent.plane.stop()
         if agent.portal is not None:
             await agent.portal.close()
 
 
 def prepare(agent: Agent) -> None:
-    """Put the files in place with which Envoy can start."""
-    agent.store.prepare()
-    if agent.settings.admin.startswith(UNIX):
-        Path(agent.settings.admin.removeprefix(UNIX)).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    ca_file = system_ca_file(agent.settings.ca_file)
-    configuration = bootstrap(
-        node=agent.settings.node,
-        admin=agent.settings.admin,
-        ca_file=ca_file,
-    )
-    write_atomically(agent.store.bootstrap, canonical_json(configuration).encode())
+    """Put the files in place with which the gateway can start."""
+    agent.store.prepare(agent.plane.first_files)
     agent.applier.load()
+    agent.plane.prepare(agent.applier.held.files if agent.applier.held else {})
     agent.segments.open_before_start()
 
 
-def _reserved(settings: Settings) -> frozenset[int]:
-    """The ports of this machine that no upstream may point at."""
-    admin = () if settings.admin.startswith(UNIX) else (int(settings.admin.rpartition(":")[2]),)
-    return frozenset({settings.listen_port, *admin})
-
-
 def _work(agent: Agent) -> list[Coroutine[None, None, None]]:
-    work = []
-    if not agent.settings.envoy_external:
-        work.append(agent.envoy.keep_running())
+    work = [agent.plane.keep_running()]
     if agent.reporter is not None:
         work.append(agent.reporter.keep_reporting())
     if agent.shipper is not None:
@@ -239,9 +224,9 @@ def _authenticated(
 
 def _health(agent: Agent) -> Callable[[Request], Awaitable[Response]]:
     async def healthz(request: Request) -> Response:
-        live = await agent.admin.is_live()
-        status = "ok" if live else "envoy is not running"
-        return JSONResponse({"status": status, "envoy": live}, status_code=200 if live else 503)
+        live, kind = await agent.plane.is_live(), agent.plane.kind
+        status = "ok" if live else f"{kind} is not running"
+        return JSONResponse({"status": status, kind: live}, status_code=200 if live else 503)
 
     return healthz
 
@@ -261,8 +246,8 @@ async def _apply(agent: Agent, body: bytes) -> Response:
     started = time.monotonic()
     try:
         push = await asyncio.to_thread(read_push, body)
-        if push.kind != "envoy":
-            raise WireError(f"this agent rules an Envoy, not {push.kind!r}")
+        if push.kind != agent.plane.kind:
+            raise WireError(f"this agent rules {agent.plane.label}, not {push.kind!r}")
         await agent.applier.apply(push)
     except tuple(error for error, _, _ in _OUTCOMES) as error:
         status, title = next((s, t) for kind, s, t in _OUTCOMES if isinstance(error, kind))

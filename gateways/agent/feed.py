@@ -1,4 +1,4 @@
-"""The usage feed: how a line of Envoy's access log becomes a line of NDJSON for the portal.
+"""The usage feed: how a line of the gateway's access log becomes a line of NDJSON for the portal.
 
 **The line that the portal receives** is one compact JSON array per call, in this order:
 
@@ -19,7 +19,9 @@
 | 12 | flags | str | why, in Envoy's words; empty for an ordinary call |
 
 The flags are Envoy's response flags (`UF`, `UT`, `RL`, ...) or else the reason of an answer that Envoy gave
-by itself: `missing_api_key`, `unknown_api_key`, `client_not_allowed`, or our `quota`.
+by itself: `missing_api_key`, `unknown_api_key`, `client_not_allowed`, or our `quota`. What nginx says of itself is
+put into the same words, so that no reader has to know which gateway took a call. It measures in milliseconds and
+knows the bytes of a body only where the caller announced them.
 
 Calls that reached no publication (unknown paths) belong to nobody and are left out, and so are the preflights
 that a browser sends on its own.
@@ -34,6 +36,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Mapping
 
 from gateways.engine.wire import LOG_FIELDS
 
@@ -45,6 +48,17 @@ _BEARER = "Bearer "
 _KNOWN_KEY = frozenset({"client_not_allowed"})
 _PREFLIGHT = "cors_response"
 _NO_REASON = frozenset({"-", "via_upstream", "direct_response"})
+
+MOST_PATH_BYTES = 1024
+_NGINX_REFUSALS = {
+    "no-key": "missing_api_key",
+    "unknown-key": "unknown_api_key",
+    "no-subscription": "client_not_allowed",
+    "quota": "quota",
+}
+_NGINX_FAILURES = {"rate": "RL", "down": "UF", "slow": "UT"}
+_LEFT = "499"
+"""nginx's status of a call whose caller did not wait for the answer."""
 
 
 def feed_line(log_line: bytes) -> bytes:
@@ -75,6 +89,47 @@ def feed_line(log_line: bytes) -> bytes:
     except ValueError:
         return b""
     return json.dumps(row, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+
+
+def nginx_feed_line(log_line: bytes) -> bytes:
+    """One line of nginx's log (`NGINX_LOG_FIELDS`) likewise."""
+    fields = log_line.decode("utf-8", "replace").split("\t", _FIELDS - 1)
+    if len(fields) != _FIELDS or _dash(fields[1]) == "":
+        return b""
+    end, route, client, key_id, _, method, status, total, upstream, _, bytes_in, bytes_out = fields[:12]
+    request_id, failure, refusal, path = fields[12:]
+    if refusal == "preflight":
+        return b""
+    known = refusal not in {"no-key", "unknown-key"}
+    try:
+        row = [
+            round((float(end) - float(total)) * 1000, 3),
+            route,
+            _dash(client) if refusal in {"", "quota"} else "",
+            _dash(key_id) if known else "",
+            method,
+            path.encode()[:MOST_PATH_BYTES].decode("utf-8", "ignore"),
+            0 if status == _LEFT else _integer(status),
+            round(float(total) * 1000, 3),
+            _last_seconds(upstream),
+            int(bytes_in) if bytes_in.isdecimal() else 0,
+            _integer(bytes_out),
+            _dash(request_id),
+            "DC" if status == _LEFT else _NGINX_REFUSALS.get(refusal) or _NGINX_FAILURES.get(failure, ""),
+        ]
+    except ValueError:
+        return b""
+    return json.dumps(row, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+
+
+FEED_LINES: Mapping[str, Callable[[bytes], bytes]] = {"envoy": feed_line, "nginx": nginx_feed_line}
+"""How a line is read, by kind of gateway."""
+
+
+def _last_seconds(text: str) -> float | None:
+    """The milliseconds of the last upstream that was tried; nginx parts them by commas, and servers by colons."""
+    last = text.replace(":", ",").rpartition(",")[2].strip()
+    return None if last in {"", "-"} else round(float(last) * 1000, 3)
 
 
 def _dash(value: str) -> str:

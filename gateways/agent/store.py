@@ -1,14 +1,14 @@
-"""The agent's directory: Envoy's files, the last good configuration, the usage segments.
+"""The agent's directory: the gateway's files, the last good configuration, the usage segments.
 
-bootstrap.json        what Envoy is started with
+bootstrap.json        what Envoy is started with; nginx.conf and served.conf, nginx
 push.json             the configuration in force, as it was pushed (0600: it holds keys)
-xds/*.json            the files that Envoy follows
-usage/access.log      a link to the segment that Envoy writes
+xds/*.json            the files that Envoy follows; conf/*.conf, those of nginx (0600: they hold keys)
+usage/access.log      a link to the segment that the gateway writes
 usage/*.log           segments
 usage/offsets.json    how far each segment has been shipped
 usage/losses.json     what is lost and not yet told to the portal
 usage/set-aside.ndjson  lines that the portal could not read
-envoy.log             what Envoy says
+envoy.log, nginx.log  what the gateway says
 """
 
 from __future__ import annotations
@@ -20,36 +20,35 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gateways.engine.document import canonical_json
-from gateways.engine.wire import XDS_DIRECTORY, Push, content_digest, read_push
+from gateways.engine.wire import FILE_SUFFIX, FILES_DIRECTORY, Push, content_digest, read_push
 
-_EMPTY = canonical_json({"version_info": "", "resources": []})
-ENVOY_LOG_BYTES = 16 * 1024 * 1024
+LOG_BYTES = 16 * 1024 * 1024
 MOST_BYTES_READ = 256 * 1024 * 1024
-_FIRST_FILES = ("cds.json", "lds.json")
 
 
 class Store:
     """The files under one directory. The directory and everything in it belong to this agent alone."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, kind: str = "envoy") -> None:
         self.root = root
-        self.xds = root / XDS_DIRECTORY
+        self.configuration = root / FILES_DIRECTORY[kind]
         self.usage = root / "usage"
-        self.bootstrap = root / "bootstrap.json"
-        self.envoy_log = root / "envoy.log"
+        self.log = root / f"{kind}.log"
         self._push = root / "push.json"
+        self._pattern = f"*{FILE_SUFFIX[kind]}"
+        self._first_files: Mapping[str, str] = {}
 
-    def prepare(self) -> None:
-        """Make the directories, for the owner only, and the two files without which Envoy does not start."""
-        for directory in (self.root, self.xds, self.usage):
+    def prepare(self, first_files: Mapping[str, str]) -> None:
+        """Make the directories, for the owner only, and the files without which the gateway does not start."""
+        for directory in (self.root, self.configuration, self.usage):
             directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             directory.chmod(0o700)
-        for leftover in self.xds.glob(".*"):
+        for leftover in self.configuration.glob(".*"):
             leftover.unlink()
-        for name in _FIRST_FILES:
-            if not (self.xds / name).exists():
-                write_atomically(self.xds / name, _EMPTY.encode())
+        self._first_files = first_files
+        for name, text in first_files.items():
+            if not (self.configuration / name).exists():
+                write_atomically(self.configuration / name, text.encode())
 
     def load_push(self) -> Push | None:
         """The configuration in force when the agent last ran. Raises WireError when it was damaged."""
@@ -66,32 +65,39 @@ class Store:
         """Move a damaged configuration out of the way, for a person to look at."""
         self._push.replace(self._push.with_suffix(".damaged"))
 
-    def turn_envoy_log(self) -> None:
-        """Set a big log of Envoy aside; the one set aside before goes."""
-        if self.envoy_log.exists() and self.envoy_log.stat().st_size > ENVOY_LOG_BYTES:
-            self.envoy_log.replace(self.envoy_log.with_suffix(".old.log"))
+    def turn_log(self) -> None:
+        """Set a big log of the gateway aside; the one set aside before goes."""
+        if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
+            self.log.replace(self.log.with_suffix(".old.log"))
 
     def files(self) -> dict[str, str]:
-        """The files that Envoy follows, as they are on disk."""
-        return {path.name: _text(path) for path in sorted(self.xds.glob("*.json")) if path.is_file()}
+        """The files of the gateway, as they are on disk."""
+        return {p.name: _text(p) for p in sorted(self.configuration.glob(self._pattern)) if p.is_file()}
 
     def everything(self) -> dict[str, str]:
-        """Every file of the directory that Envoy follows, whoever wrote it. A huge one is cut off."""
-        return {path.name: _text(path) for path in sorted(self.xds.iterdir()) if path.is_file()}
+        """Every file of the directory that the gateway reads, whoever wrote it. A huge one is cut off."""
+        return {path.name: _text(path) for path in sorted(self.configuration.iterdir()) if path.is_file()}
 
     def digests(self) -> dict[str, str]:
         """The digests of those files."""
         return {name: content_digest(text) for name, text in self.files().items()}
 
     def write_files(self, files: Mapping[str, str]) -> None:
-        """Put `files` in place one by one; Envoy sees each whole, old or new."""
+        """Put `files` in place one by one; a reader sees each whole, old or new."""
         for name, text in files.items():
-            write_atomically(self.xds / name, text.encode())
+            write_atomically(self.configuration / name, text.encode())
+
+    def write_changed(self, files: Mapping[str, str]) -> None:
+        """Put those of `files` in place that are not there as they should be."""
+        on_disk = self.digests()
+        self.write_files(
+            {name: text for name, text in files.items() if on_disk.get(name) != content_digest(text)}
+        )
 
     def keep_only(self, names: set[str]) -> None:
         """Remove files that no configuration names (any more), whoever wrote them."""
-        for path in self.xds.iterdir():
-            if path.is_file() and path.name not in names and path.name not in _FIRST_FILES:
+        for path in self.configuration.iterdir():
+            if path.is_file() and path.name not in names and path.name not in self._first_files:
                 path.unlink()
 
     def read_json(self, path: Path) -> dict[str, Any]:

@@ -7,10 +7,11 @@ from types import MappingProxyType
 
 from gateways.drivers.envoy.driver import EnvoyDriver
 from gateways.drivers.memory import MemoryDriver
+from gateways.drivers.nginx.driver import NginxDriver
 from gateways.engine.driver import Driver
 
 DRIVERS: Mapping[str, type[Driver]] = MappingProxyType(
-    {EnvoyDriver.kind: EnvoyDriver, MemoryDriver.kind: MemoryDriver}
+    {driver.kind: driver for driver in (EnvoyDriver, NginxDriver, MemoryDriver)}
 )
 
 

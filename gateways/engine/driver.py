@@ -26,6 +26,12 @@ class Feature(StrEnum):
     WEIGHTED_TARGETS = "weighted_targets"
     HOST_ROUTING = "host_routing"
     ROUTE_CANARY = "route_canary"
+    SLOW_RATES = "slow_rates"
+    """Rates of less than one call a minute."""
+    RATE_HEADERS = "rate_headers"
+    """Every answer says how much of the rate is left."""
+    ENDLESS_STREAMS = "endless_streams"
+    """A change of the configuration cuts no call, however long it lasts."""
 
 
 class DriverError(Exception):

@@ -29,10 +29,16 @@ ACCESS_LOG = "usage/access.log"
 """Where the gateway writes its access log, relative to the directory it runs in."""
 
 XDS_DIRECTORY = "xds"
-"""Where the swapped files live, relative to the directory the gateway runs in."""
+FILES_DIRECTORY: Mapping[str, str] = {"envoy": XDS_DIRECTORY, "nginx": "conf"}
+"""Where the swapped files live, by kind of gateway, relative to the directory the gateway runs in."""
+
+FILE_SUFFIX: Mapping[str, str] = {"envoy": ".json", "nginx": ".conf"}
 
 SYSTEM_CA_SECRET = "gatehouse.system_ca"  # noqa: S105 - the name of an Envoy resource
 """Name of the secret under which the agent's bootstrap gives the node's own certificate authorities."""
+
+SPOOFED_PREFIXES = ("x-gatehouse-", "x-consumer-", "x-envoy-", "x-authenticated-", "x-credential-")
+"""How the names of headers begin that say who calls: a gateway takes away those that a caller sent."""
 
 LOG_FIELDS = (
     "%START_TIME(%s.%3f)%",
@@ -54,7 +60,28 @@ LOG_FIELDS = (
 )
 """What Envoy writes per call, tabs between. The path stands last, as the only field a caller fills freely."""
 
-REALISED_IN: Mapping[Kind, tuple[str, ...]] = {
+NGINX_LOG_FIELDS = (
+    "$msec",
+    "$gatehouse_route",
+    "$gatehouse_subscription",
+    "$gatehouse_key_id",
+    "-",
+    "$request_method",
+    "$status",
+    "$request_time",
+    "$upstream_header_time",
+    "-",
+    "$content_length",
+    "$body_bytes_sent",
+    "$request_id",
+    "$gatehouse_failure",
+    "$gatehouse_refusal",
+    "$gatehouse_path",
+)
+"""What nginx writes per call, in the same places: the time is that of the end, times are seconds, a key is named by
+its public id, a failure is one of those of `gateways.agent.feed`."""
+
+_ENVOY_FILES: Mapping[Kind, tuple[str, ...]] = {
     Kind.UPSTREAM: ("cds",),
     Kind.LIMIT: ("ecds-limits", "ecds-buckets"),
     Kind.CONSUMER: ("ecds-applications",),
@@ -63,9 +90,22 @@ REALISED_IN: Mapping[Kind, tuple[str, ...]] = {
     Kind.KEY: ("lds", "ecds-keys"),
     Kind.BLOCK: ("ecds-limits",),
 }
-"""The files, by the head of their names, without which an object of a kind is not in force."""
+_NGINX_FILES: Mapping[Kind, tuple[str, ...]] = {
+    Kind.UPSTREAM: ("upstreams", "gateway"),
+    Kind.LIMIT: ("limits", "gateway"),
+    Kind.CONSUMER: ("subscriptions", "gateway"),
+    Kind.ROUTE: ("routes", "gateway"),
+    Kind.GRANT: ("subscriptions", "routes", "gateway"),
+    Kind.KEY: ("keys", "gateway"),
+    Kind.BLOCK: ("blocks", "gateway"),
+}
+REALISED_IN: Mapping[str, Mapping[Kind, tuple[str, ...]]] = {"envoy": _ENVOY_FILES, "nginx": _NGINX_FILES}
+"""The files, by kind of gateway and the head of their names, without which an object of a kind is not in force."""
 
-_FILE_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}\.json")
+_FILE_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}\.(json|conf)")
+
+
+_KINDS = frozenset(Kind)
 
 
 class WireError(ValueError):
@@ -156,7 +196,7 @@ def _check(push: Push) -> None:
             raise WireError("a content of the push does not have the digest it is named by")
     try:
         found = plain_document_digest(push.items)
-        known = all(item["kind"] in REALISED_IN for item in push.items)
+        known = all(item["kind"] in _KINDS for item in push.items)
     except (KeyError, TypeError):
         raise WireError("an object of the push cannot be read") from None
     if not known:

@@ -54,6 +54,7 @@ class Gateway(Record):
 
     class Kind(models.TextChoices):
         ENVOY = "envoy", _("Envoy")
+        NGINX = "nginx", _("nginx")
         MEMORY = "memory", _("Memory")
 
     class DriftPolicy(models.TextChoices):

@@ -23,6 +23,13 @@ LACKS = {
     Feature.PROBLEM_ANSWERS: _("Errors are answered in the gateway's own form, not as problem details."),
     Feature.USAGE_FEED: _("Calls are not counted here: usage pages stay empty for them."),
     Feature.CORS: _("Browsers of other sites cannot call it: no CORS answers."),
+    Feature.SLOW_RATES: _("Plans slower than one call a minute are kept at one call a minute here."),
+    Feature.RATE_HEADERS: _(
+        "Answers do not say what is left of the rate; a call over it is told when to return."
+    ),
+    Feature.ENDLESS_STREAMS: _(
+        "Calls that go on while the configuration changes are ended after 10 seconds. So long a removal may wait."
+    ),
 }
 
 

@@ -11,6 +11,9 @@ from apis.models import ApiVersion
 from gateways.models import Gateway, GatewayListener, Publication
 from teams.models import Actor
 
+SMALL = 2
+"""With so many gateways an API usually goes to all of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class PlaceOption:
@@ -64,9 +67,9 @@ def _obstacle(listener: GatewayListener, version: ApiVersion, bound: set[int]) -
 
 
 def chosen_at_first(options: list[PlaceOption]) -> list[str]:
-    """What a form starts with: where it is published already, else every place of a landscape with one gateway."""
+    """What a form starts with: where it is published already, else every place of a small landscape."""
     free = [option for option in options if not option.obstacle]
     published = [option.value for option in free if option.is_published]
     if published:
         return published
-    return [option.value for option in free] if len({option.gateway.pk for option in free}) == 1 else []
+    return [option.value for option in free] if len({option.gateway.pk for option in free}) <= SMALL else []

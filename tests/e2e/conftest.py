@@ -18,6 +18,7 @@ from tests.embedded.conftest import Run, free_ports, processes_with, remove_outs
 
 PORTS = (
     "PORTAL_PORT", "GATEWAY_PORT", "GATEWAY_SANDBOX_PORT", "AGENT_PORT",
+    "NGINX_PORT", "NGINX_SANDBOX_PORT", "NGINX_AGENT_PORT",
     "SAMPLE_ORDERS_PORT", "SAMPLE_WEATHER_PORT",
 )  # fmt: skip
 OURS = ("SECRET_KEY", "GATEHOUSE_MASTER_KEYS", "DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "EMAIL_URL",
@@ -47,6 +48,10 @@ class System:
     @property
     def gateway(self) -> str:
         return f"http://localhost:{self.environment['GATEWAY_PORT']}"
+
+    @property
+    def second_gateway(self) -> str:
+        return f"http://localhost:{self.environment['NGINX_PORT']}"
 
     @property
     def orders(self) -> str:

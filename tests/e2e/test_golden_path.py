@@ -53,8 +53,12 @@ def test_from_a_document_to_a_chart_of_ones_own_calls(
     approve(alice, request_id, pictures)
     key, curl = issue_key(dana, pictures)
     address = call(curl, key)
+    other = address.replace(system.gateway, system.second_gateway)
+    assert other != address
+    until(lambda: status_of(other, key) == 200, "the key works on the other gateway too")
     see(alice, dana, pictures)
     revoke(dana, address, key, pictures)
+    assert status_of(other, key) == 401
 
     for person in (alice, dana):
         assert [text for text in person.complaints if not any(code in text for code in EXPECTED)] == []
@@ -190,6 +194,10 @@ def call(curl: str, key: str) -> str:
     assert json.loads(ran.stdout[ran.stdout.index("{") :] if "{" in ran.stdout else "{}") is not None
     assert httpx.get(found[0]).status_code == 401
     return found[0]
+
+
+def status_of(address: str, key: str) -> int:
+    return httpx.get(address, headers={"X-API-Key": key}).status_code
 
 
 def see(alice: Person, dana: Person, pictures: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from embedded import report, running
 from embedded.console import Console
 from embedded.failure import CannotRun
-from embedded.installation import make_installation
+from embedded.installation import GATEWAYS, LocalGateway, make_installation
 from embedded.keyring import MAKERS
 from embedded.layout import Layout, make_directories
 from embedded.parts import Parts
@@ -28,11 +28,12 @@ def layout(tmp_path: Path) -> Layout:
     return made
 
 
-def test_the_agent_gets_its_token_and_no_secret_of_the_portal(layout: Layout) -> None:
+@pytest.mark.parametrize("gateway", GATEWAYS, ids=lambda gateway: gateway.kind)
+def test_an_agent_gets_its_token_and_no_secret_of_the_portal(layout: Layout, gateway: LocalGateway) -> None:
     one = make_installation(layout, {"PATH": os.defpath})
-    agent = one.agent_environment()
-    assert agent["GATEHOUSE_AGENT_TOKEN"] == one.portal_environment()["GATEHOUSE_AGENT_TOKEN"]
-    others = set(MAKERS) - {"GATEHOUSE_AGENT_TOKEN"}
+    agent = one.agent_environment(gateway)
+    assert agent["GATEHOUSE_AGENT_TOKEN"] == one.keyring[gateway.token]
+    others = set(MAKERS) - {gateway.token}
     secrets = {one.keyring[name] for name in others}
     assert not secrets & set(agent.values())
     assert not {"DATABASE_URL", "REDIS_URL"} & set(agent)

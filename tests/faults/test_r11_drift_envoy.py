@@ -31,7 +31,7 @@ from subscriptions.models import Block, Credential, Subscription
 from teams.models import PlatformRole
 from teams.queries import actor_of_user
 from tests import factories
-from tests.gateways.envoy_node import TOKEN, EnvoyNode, echo_upstream, wait_for
+from tests.gateways.gateway_node import TOKEN, EnvoyNode, echo_upstream, wait_for
 
 pytestmark = [pytest.mark.envoy, pytest.mark.django_db(transaction=True)]
 

@@ -267,7 +267,7 @@ class DriverContract:
     # How much
 
     def limited(self, shop: Shop, burst: int) -> list[Item]:
-        plan = make.limit(shop.name, calls=1, period_s=3600, burst=burst)
+        plan = make.limit(shop.name, calls=1, period_s=60, burst=burst)
         return [plan if item.id == plan.id else item for item in shop.base]
 
     def test_calls_over_the_rate_are_refused_and_told_when_to_return(

@@ -18,7 +18,7 @@ from gateways.enforcement import enforcement_of
 from gateways.models import Deployment, Gateway, GatewayListener, GatewayNode
 from subscriptions.models import Block, Credential, Subscription
 from tests import factories
-from tests.gateways.envoy_node import TOKEN, EnvoyNode, echo_upstream, wait_for
+from tests.gateways.gateway_node import TOKEN, RunningNode, echo_upstream, wait_for
 from usage.actions import reconsider_quotas
 from usage.models import QuotaCounter
 
@@ -32,16 +32,16 @@ def upstream_url() -> Iterator[str]:
 
 
 @pytest.fixture
-def node(tmp_path: Path, live_server: Any) -> Iterator[EnvoyNode]:
+def node(tmp_path: Path, live_server: Any) -> Iterator[RunningNode]:
     """An agent that reports to the portal of this test."""
-    node = EnvoyNode(tmp_path / "agent", portal_url=live_server.url)
+    node = RunningNode(tmp_path / "agent", portal_url=live_server.url)
     yield node
     if node.process is not None and node.process.poll() is None:
         node.stop()
 
 
 @pytest.fixture
-def edge(node: EnvoyNode) -> Gateway:
+def edge(node: RunningNode) -> Gateway:
     gateway = factories.make_gateway("edge", Gateway.Kind.ENVOY, token=TOKEN)
     gateway.options = {"listen": "127.0.0.1"}
     gateway.save()
@@ -66,7 +66,7 @@ def run(gateway: Gateway) -> Deployment | None:
     return reconcile(Gateway.objects.get(pk=gateway.pk), whether_due=True)
 
 
-def ask(node: EnvoyNode, key: str = "") -> int:
+def ask(node: RunningNode, key: str = "") -> int:
     headers = {"x-api-key": key} if key else {}
     url = f"http://127.0.0.1:{node.production_port}/shop/orders/v1/orders"
     try:
@@ -81,7 +81,7 @@ def state_of(credential: Credential) -> list[str]:
     ]
 
 
-def test_from_a_row_to_a_call_and_back(node: EnvoyNode, edge: Gateway, subscription: Subscription) -> None:
+def test_from_a_row_to_a_call_and_back(node: RunningNode, edge: Gateway, subscription: Subscription) -> None:
     node.start()
     wait_for(lambda: GatewayNode.objects.filter(gateway=edge, name="node-1").exists())
     credential, value = factories.make_credential(subscription)
@@ -104,7 +104,7 @@ def test_from_a_row_to_a_call_and_back(node: EnvoyNode, edge: Gateway, subscript
 
 
 def test_a_node_that_lost_everything_fetches_it_and_is_proven_again(
-    node: EnvoyNode, edge: Gateway, subscription: Subscription
+    node: RunningNode, edge: Gateway, subscription: Subscription
 ) -> None:
     credential, value = factories.make_credential(subscription)
     node.start()
@@ -122,7 +122,7 @@ def test_a_node_that_lost_everything_fetches_it_and_is_proven_again(
 
 
 def test_a_refused_object_stops_nobody_else(
-    node: EnvoyNode, edge: Gateway, subscription: Subscription
+    node: RunningNode, edge: Gateway, subscription: Subscription
 ) -> None:
     node.start()
     wait_for(GatewayNode.objects.exists)
@@ -139,7 +139,7 @@ def test_a_refused_object_stops_nobody_else(
 
 
 def test_a_dead_node_is_said_and_healed_by_the_sweep(
-    node: EnvoyNode, edge: Gateway, subscription: Subscription
+    node: RunningNode, edge: Gateway, subscription: Subscription
 ) -> None:
     node.start()
     wait_for(GatewayNode.objects.exists)
@@ -160,27 +160,27 @@ def test_a_dead_node_is_said_and_healed_by_the_sweep(
 
 
 def test_a_new_listener_is_pushed_although_no_object_changes(
-    node: EnvoyNode, edge: Gateway, subscription: Subscription
+    node: RunningNode, edge: Gateway, subscription: Subscription
 ) -> None:
     node.start()
     wait_for(GatewayNode.objects.exists)
     _credential, value = factories.make_credential(subscription)
     run(edge)
     assert ask(node, value) == 200
-    old, node.production_port = node.production_port, EnvoyNode(Path("unused")).production_port
+    old, node.production_port = node.production_port, RunningNode(Path("unused")).production_port
     GatewayListener.objects.filter(port=old).update(port=node.production_port)
     run(edge)
     assert ask(node, value) == 200
     assert not node.listens(old)
 
 
-def answer_of(node: EnvoyNode, key: str) -> httpx.Response:
+def answer_of(node: RunningNode, key: str) -> httpx.Response:
     url = f"http://127.0.0.1:{node.production_port}/shop/orders/v1/orders"
     return httpx.get(url, headers={"x-api-key": key}, trust_env=False)
 
 
 def test_a_used_up_quota_is_refused_until_the_plan_grows(
-    node: EnvoyNode, edge: Gateway, subscription: Subscription
+    node: RunningNode, edge: Gateway, subscription: Subscription
 ) -> None:
     """Calls, the gateway's log, the counter, the block, its 429 and the lift: no step is told by the test."""
     api = subscription.api_version.api

@@ -25,7 +25,7 @@ from gateways.models import Gateway
 from portal import worker_metrics
 from teams.models import User
 from tests import factories
-from tests.gateways.envoy_node import free_port
+from tests.gateways.gateway_node import free_port
 from usage.actions import ingest_batch
 from usage.models import FeedCheckpoint
 

@@ -19,7 +19,7 @@ from django_migration_linter import MigrationLinter
 from django_migration_linter.sql_analyser import PostgresqlAnalyser, analyse_sql_statements
 from psycopg import sql
 
-from tests.gateways.envoy_node import wait_for
+from tests.gateways.gateway_node import wait_for
 from tests.production.test_r17_backup import database_url
 
 ROOT = Path(__file__).resolve().parents[2]

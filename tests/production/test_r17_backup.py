@@ -32,7 +32,7 @@ from subscriptions.models import Credential, Subscription
 from teams.models import SYSTEM, User
 from teams.queries import actor_of_user
 from tests import factories
-from tests.gateways.envoy_node import TOKEN, EnvoyNode, echo_upstream, wait_for
+from tests.gateways.gateway_node import TOKEN, EnvoyNode, echo_upstream, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = wheel() / "pginstall18" / "bin"

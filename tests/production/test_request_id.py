@@ -18,7 +18,7 @@ from django.test import Client
 from django_structlog.celery.receivers import CeleryReceiver
 
 from audit.models import AuditEvent
-from gateways.drivers.envoy.client import AgentClient, on_every_node
+from gateways.drivers.agents.client import AgentClient, on_every_node
 from gateways.drivers.memory import forget_gateways
 from gateways.engine.driver import Node
 from gateways.models import Gateway

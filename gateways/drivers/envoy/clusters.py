@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gateways.drivers.envoy.names import Address, address
+from gateways.drivers.agents.names import Address, address
 from gateways.drivers.envoy.resources import CLUSTER, Json, seconds, typed
 from gateways.engine.document import HealthCheck, Target, Upstream
 from gateways.engine.wire import SYSTEM_CA_SECRET

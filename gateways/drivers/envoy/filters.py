@@ -17,8 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from email.utils import formatdate
-from math import ceil
 
+from gateways.drivers.agents.limits import room, share
 from gateways.drivers.envoy.resources import HTTP, Json, from_file, typed
 from gateways.engine.document import Block, Document, Grant, Key, Limit
 
@@ -38,7 +38,6 @@ SENTINEL = "-nobody-"
 UNLIMITED = "unlimited"
 DATE_END = " GMT"
 """How an HTTP date ends, and no name of a limit's shape does."""
-_DYNAMIC_BUCKETS = 1024
 _HUGE = 4_294_967_295
 
 FILE_OF = {
@@ -110,17 +109,6 @@ def shape(limit: Limit, nodes: int) -> str:
     return f"{calls}-per-{period}s-burst-{burst}"
 
 
-def share(limit: Limit, nodes: int) -> tuple[int, int, int]:
-    """Calls, period in seconds and burst of one of `nodes`; together they never allow less than the plan.
-
-    A share of less than one call per period becomes one per longer period, so that dividing loses nothing.
-    """
-    burst = max(1, ceil(limit.burst / nodes))
-    if limit.calls >= nodes:
-        return ceil(limit.calls / nodes), limit.period_s, burst
-    return limit.calls, limit.period_s * nodes, burst
-
-
 def buckets(document: Document, nodes: int) -> Json:
     """One wildcard descriptor per shape of limit; Envoy makes a bucket of it for each subscription."""
     shapes = {shape(limit, nodes): share(limit, nodes) for limit in document.of_kind(Limit)}
@@ -134,7 +122,7 @@ def buckets(document: Document, nodes: int) -> Json:
         "enable_x_ratelimit_headers": "DRAFT_VERSION_03",
         "rate_limits": [{"actions": [_from_header(LIMIT_HEADER), _from_header(SUBSCRIPTION_HEADER)]}],
         "descriptors": [_bucket(name, shapes[name]) for name in sorted(shapes)],
-        "max_dynamic_descriptors": _room(sum(1 for _ in document.of_kind(Grant))),
+        "max_dynamic_descriptors": room(sum(1 for _ in document.of_kind(Grant))),
     }
     return typed(_TYPE_OF[BUCKETS], **config)
 
@@ -159,11 +147,3 @@ def _bucket(name: str, numbers: tuple[int, int, int]) -> Json:
         "entries": [{"key": LIMIT_HEADER, "value": name}, {"key": SUBSCRIPTION_HEADER, "value": ""}],
         "token_bucket": {"max_tokens": burst, "tokens_per_fill": calls, "fill_interval": f"{period}s"},
     }
-
-
-def _room(grants: int) -> int:
-    """Room for twice the subscriptions, in powers of two: a changed number would empty every bucket."""
-    room = _DYNAMIC_BUCKETS
-    while room < 2 * grants:
-        room *= 2
-    return room

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
 
+from gateways.drivers.agents.inspection import Files, Setup, doubts_of
 from gateways.drivers.envoy import filters, translate
-from gateways.drivers.envoy.client import AgentClient
 from gateways.drivers.envoy.clusters import cluster
 from gateways.drivers.envoy.inverse import NOWHERE, UNREADABLE, Resources, document_of, mask, masked, unmasked
-from gateways.drivers.envoy.residue import doubts_of, residue
+from gateways.drivers.envoy.residue import residue
 from gateways.drivers.envoy.resources import Json, xds_file
 from gateways.engine.document import (
     Document,
@@ -27,59 +23,6 @@ from gateways.engine.document import (
     canonical_json,
 )
 from gateways.engine.drift import Oddity, Reading, Sort, digest_of, name_of
-from gateways.engine.driver import Listener
-
-type Files = Mapping[str, str]
-_MOST_KEPT = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Setup:
-    """All that the files of a gateway depend on beside its document."""
-
-    listeners: tuple[Listener, ...]
-    address: str
-    nodes: int
-
-
-class _Kept:
-    """Readings by what they were made of: files that did not change are not fetched and read again."""
-
-    def __init__(self) -> None:
-        self._readings: OrderedDict[str, Reading] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, name: str) -> Reading | None:
-        with self._lock:
-            return self._readings.get(name)
-
-    def keep(self, name: str, reading: Reading) -> None:
-        with self._lock:
-            self._readings[name] = reading
-            while len(self._readings) > _MOST_KEPT:
-                self._readings.popitem(last=False)
-
-
-_kept = _Kept()
-
-
-def inspect_node(client: AgentClient, expected: Document, setup: Setup) -> Reading:
-    """What the files of one node say. Raises DriverError, and KeyError or TypeError for an answer of another kind."""
-    seen = client.files(texts=False)
-    name = _name(seen, expected, setup)
-    known = _kept.get(name)
-    if known is None:
-        seen = client.files(texts=True)
-        name = _name(seen, expected, setup)
-        known = read(seen["files"], expected, setup, stale=seen["stale"])
-        _kept.keep(name, known)
-    return replace(known, node=client.node.name, holds=str(seen["digest"]))
-
-
-def _name(seen: Mapping[str, Any], expected: Document, setup: Setup) -> str:
-    listeners = [[listener.environment, listener.port, listener.host] for listener in setup.listeners]
-    here = [seen["digests"], seen["stale"], listeners, setup.address, setup.nodes]
-    return digest_of([here, expected.digest()])
 
 
 def read(files: Files, expected: Document, setup: Setup, *, stale: Sequence[str] = ()) -> Reading:
@@ -176,7 +119,7 @@ def _lost(files: Files, loaded: Mapping[str, list[Json] | None]) -> list[Oddity]
             Sort.CHANGED if name in files else Sort.MISSING,
             digest_of(files.get(name)),
             (("content", "", "can't be read"),) if name in files else (),
-            doubts_of(name),
+            doubts_of("envoy", name),
             urgent=True,
         )
         for name, found in loaded.items()
@@ -199,5 +142,7 @@ def _by_another_hand(
             odd.append(Oddity("file", name, Sort.CHANGED, digest_of(files[name]), (words,)))
         elif name in stale:
             words = ("in force", "this file", "another version of it")
-            odd.append(Oddity("file", name, Sort.CHANGED, "stale", (words,), doubts_of(name), urgent=True))
+            odd.append(
+                Oddity("file", name, Sort.CHANGED, "stale", (words,), doubts_of("envoy", name), urgent=True)
+            )
     return odd

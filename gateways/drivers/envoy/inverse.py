@@ -17,9 +17,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from email.utils import formatdate, parsedate_to_datetime
 
+from gateways.drivers.agents.names import IDENTIFIER, address
 from gateways.drivers.envoy import filters
 from gateways.drivers.envoy.clusters import cluster
-from gateways.drivers.envoy.names import IDENTIFIER, address
 from gateways.drivers.envoy.resources import Json
 from gateways.drivers.envoy.routes import CORS_FILTER
 from gateways.engine.document import (

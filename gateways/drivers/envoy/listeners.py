@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gateways.drivers.agents.identity import SPOOFED_HEADERS, SPOOFED_PREFIXES
 from gateways.drivers.envoy import filters
 from gateways.drivers.envoy.problems import local_replies
 from gateways.drivers.envoy.resources import HTTP, LISTENER, Json, from_file, typed
@@ -12,20 +13,6 @@ FRONT = "gatehouse.front"
 CALL = "gatehouse.call"
 QUOTA = "gatehouse.quota"
 
-_SPOOFED_PREFIXES = ("x-gatehouse-", "x-consumer-", "x-envoy-", "x-authenticated-", "x-credential-")
-_SPOOFED_HEADERS = (
-    "x-team",
-    "x-consumer",
-    "x-forwarded-consumer",
-    "x-forwarded-client-cert",
-    "x-forwarded-user",
-    "x-forwarded-email",
-    "x-forwarded-groups",
-    "x-remote-user",
-    "x-original-url",
-    "x-rewrite-url",
-    "x-anonymous-consumer",
-)
 _KEY_HEAD_CHARS = 19
 """Prefix and public id of a key; the secret begins behind them."""
 
@@ -106,8 +93,8 @@ def _chain() -> list[Json]:
 
 def _front() -> Json:
     """Take away every header that a caller could use to say who it is."""
-    prefixes = [{"remove_on_match": {"key_matcher": {"prefix": prefix}}} for prefix in _SPOOFED_PREFIXES]
-    names = [{"remove": name} for name in _SPOOFED_HEADERS]
+    prefixes = [{"remove_on_match": {"key_matcher": {"prefix": prefix}}} for prefix in SPOOFED_PREFIXES]
+    names = [{"remove": name} for name in SPOOFED_HEADERS]
     return typed(
         f"{HTTP}.header_mutation.v3.HeaderMutation", mutations={"request_mutations": prefixes + names}
     )

@@ -13,12 +13,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from gateways.drivers.agents.inspection import doubts_of
 from gateways.drivers.envoy import filters
 from gateways.drivers.envoy.inverse import Resources
 from gateways.drivers.envoy.routes import CORS_FILTER
 from gateways.engine.document import Document, Kind, Limit, Ref, canonical_json
 from gateways.engine.drift import MOST_FIELDS, Oddity, Sort, digest_of, name_of, shown
-from gateways.engine.wire import REALISED_IN
 
 type Path = tuple[str, ...]
 
@@ -53,12 +53,6 @@ class _Owner:
     kind: str
     id: str
     ours: bool = False
-
-
-def doubts_of(file: str) -> frozenset[Kind]:
-    """The kinds of object that can't be vouched for while something is wrong with a whole file."""
-    head = file.removesuffix(".json")
-    return frozenset(kind for kind, heads in REALISED_IN.items() if head.startswith(heads))
 
 
 def residue(
@@ -202,7 +196,7 @@ def _named(kind: Kind, name: str, otherwise: _Owner, document: Document) -> _Own
 def _oddity(owner: _Owner, parts: Sequence[tuple[str, Delta]]) -> Oddity:
     file, first = parts[0]
     whole = not owner.ours and all(len(delta.path) == _DEPTH.get(owner.kind, 0) for _, delta in parts)
-    doubts = frozenset() if owner.ours or owner.kind in {"cluster", "route"} else doubts_of(file)
+    doubts = frozenset() if owner.ours or owner.kind in {"cluster", "route"} else doubts_of("envoy", file)
     return Oddity(
         owner.kind,
         owner.id,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
+from gateways.drivers.agents.names import address
+from gateways.drivers.agents.places import longest_first, routes_by_host
 from gateways.drivers.envoy import filters
-from gateways.drivers.envoy.names import address
 from gateways.drivers.envoy.resources import HTTP, ROUTES, Json, seconds, typed
 from gateways.engine.document import Document, Grant, Route, Upstream
 from gateways.engine.driver import Listener
@@ -28,26 +29,13 @@ def route_configuration(port: int, listeners: Sequence[Listener], document: Docu
     """All routes of one port, by host."""
     allowed = allowed_clients(document.of_kind(Grant))
     upstreams = {upstream.id: upstream for upstream in document.of_kind(Upstream)}
-    hosts = _routes_by_host(listeners, list(document.of_kind(Route)))
+    hosts = routes_by_host(listeners, list(document.of_kind(Route)))
     virtual = []
     for host in sorted(hosts):
-        routes = _longest(hosts[host])
+        routes = longest_first(hosts[host])
         entries = [route_entry(r, upstreams[r.upstream], allowed.get(r.id, ())) for r in routes]
         virtual.append(_virtual_host(host, entries))
     return {"@type": ROUTES, "name": config_name(port), "virtual_hosts": virtual}
-
-
-def _routes_by_host(listeners: Sequence[Listener], routes: Sequence[Route]) -> dict[str, list[Route]]:
-    """The routes under each host; empty is any host. A route for any host is under the named hosts too."""
-    hosts: dict[str, list[Route]] = {"": []}
-    for listener in listeners:
-        found = [route for route in routes if route.environment == listener.environment]
-        common = [route for route in found if not route.host]
-        hosts.setdefault(listener.host, []).extend(common)
-        for route in found:
-            if route.host:
-                hosts.setdefault(route.host, [] if listener.host else list(common)).append(route)
-    return hosts
 
 
 def allowed_clients(grants: Iterable[Grant]) -> dict[str, list[str]]:
@@ -121,12 +109,6 @@ def _take_off(base_path: str, prefix: str) -> Json:
     return {"pattern": {"regex": f"^{re.escape(base_path)}/?"}, "substitution": substitution}
 
 
-def _longest(routes: Sequence[Route]) -> list[Route]:
-    """Routes in the order of matching: the longest path first, so that a path below another one is found."""
-    named = {route.id: route for route in routes}
-    return sorted(named.values(), key=lambda route: (-len(route.base_path), route.base_path, route.id))
-
-
 def _virtual_host(host: str, routes: Sequence[Json]) -> Json:
     return {
         "name": host or "any",
@@ -153,13 +135,3 @@ def _direct(match: Json, answer: Json) -> Json:
         "direct_response": answer,
         "typed_per_filter_config": dict.fromkeys(filters.CHAIN, disabled),
     }
-
-
-def by_port(listeners: Iterable[Listener]) -> Mapping[int, list[Listener]]:
-    """Listeners by port, ports in order."""
-    ports: dict[int, list[Listener]] = {}
-    for listener in sorted(
-        listeners, key=lambda listener: (listener.port, listener.host, listener.environment)
-    ):
-        ports.setdefault(listener.port, []).append(listener)
-    return ports

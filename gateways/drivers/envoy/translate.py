@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from gateways.drivers.agents.places import by_port
 from gateways.drivers.envoy import filters
 from gateways.drivers.envoy.clusters import cluster
 from gateways.drivers.envoy.listeners import listener, routes_file
 from gateways.drivers.envoy.resources import xds_file
-from gateways.drivers.envoy.routes import by_port, route_configuration
+from gateways.drivers.envoy.routes import route_configuration
 from gateways.engine.document import Document, Grant, Item, Ref, Upstream
 from gateways.engine.driver import Listener
 

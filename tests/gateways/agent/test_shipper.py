@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateways.agent.admin import Admin
 from gateways.agent.feed import feed_line
+from gateways.agent.plane import Unreachable
 from gateways.agent.portal import Portal, PortalError
 from gateways.agent.segments import SETTLED_S, Position, Segments
 from gateways.agent.shipper import Shipper
@@ -52,13 +52,18 @@ class Wire(httpx.AsyncBaseTransport):
         return httpx.Response(status, json=found)
 
 
+async def nobody() -> None:
+    """A gateway that is not running opens no log."""
+    raise Unreachable
+
+
 class Node:
     """The usage part of an agent over a directory; `restart` is what a kill leaves behind."""
 
     def __init__(self, root: Path) -> None:
         self.ledger = Ledger(TOKEN)
         self.store = Store(root)
-        self.store.prepare()
+        self.store.prepare({})
         self.segments = Segments(self.store.usage)
         self.segments.open_before_start()
         self.restart()
@@ -69,7 +74,7 @@ class Node:
             self.store,
             Segments(self.store.usage),
             portal,
-            Admin("127.0.0.1:9"),
+            nobody,
             node="n1",
             spool_bytes=10_000_000,
         )

@@ -1,13 +1,17 @@
-"""Drivers know no Django, no database and no cache: neither do their tests. One real Envoy serves them all."""
+"""Drivers know no Django, no database and no cache: neither do their tests.
+
+One real gateway of each kind serves them all.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
 from tests.gateways.certificates import Authority
-from tests.gateways.envoy_node import EnvoyNode, EnvoyUnderTest, echo_upstream
+from tests.gateways.gateway_node import NodeUnderTest, RunningNode, echo_upstream
 
 
 @pytest.fixture(autouse=True)
@@ -27,14 +31,32 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     return Authority(tmp_path_factory.mktemp("authority"))
 
 
-@pytest.fixture(scope="session")
-def envoy(
-    tmp_path_factory: pytest.TempPathFactory, upstream_url: str, authority: Authority
-) -> Iterator[EnvoyUnderTest]:
-    """A running agent with its Envoy."""
-    node = EnvoyNode(tmp_path_factory.mktemp("envoy") / "agent", ca_file=str(authority.ca_file))
+@contextmanager
+def running(
+    kind: str, factory: pytest.TempPathFactory, upstream_url: str, authority: Authority
+) -> Iterator[NodeUnderTest]:
+    """A running agent with its gateway."""
+    node = RunningNode(factory.mktemp(kind) / "agent", kind, ca_file=str(authority.ca_file))
     node.start()
-    under_test = EnvoyUnderTest(node, upstream_url)
+    under_test = NodeUnderTest(node, upstream_url)
     yield under_test
     under_test.client.close()
     node.stop()
+
+
+@pytest.fixture(scope="session")
+def envoy(
+    tmp_path_factory: pytest.TempPathFactory, upstream_url: str, authority: Authority
+) -> Iterator[NodeUnderTest]:
+    """An Envoy."""
+    with running("envoy", tmp_path_factory, upstream_url, authority) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def nginx(
+    tmp_path_factory: pytest.TempPathFactory, upstream_url: str, authority: Authority
+) -> Iterator[NodeUnderTest]:
+    """An nginx."""
+    with running("nginx", tmp_path_factory, upstream_url, authority) as found:
+        yield found

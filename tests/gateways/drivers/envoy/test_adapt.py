@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from gateways.drivers.envoy.adapt import adapt
+from gateways.drivers.agents.adapt import adapt
 from gateways.drivers.envoy.driver import EnvoyDriver
 from gateways.engine.document import HealthCheck, Item, Kind, Ref, Route, Target, Upstream, ref
 from gateways.engine.driver import Adapted, Connection, DriverError, Listener

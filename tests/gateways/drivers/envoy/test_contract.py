@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.gateways.driver_contract import DriverContract, GatewayUnderTest
-from tests.gateways.envoy_node import EnvoyUnderTest
+from tests.gateways.gateway_node import NodeUnderTest
 
 
 @pytest.mark.envoy
@@ -13,5 +13,5 @@ class TestEnvoyContract(DriverContract):
     """Envoy passes what every driver passes."""
 
     @pytest.fixture
-    def gateway(self, envoy: EnvoyUnderTest) -> GatewayUnderTest:
+    def gateway(self, envoy: NodeUnderTest) -> GatewayUnderTest:
         return envoy

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gateways.drivers.envoy.client import Served
-from gateways.drivers.envoy.nodes import merged, named_in
+from gateways.drivers.agents.client import Served
+from gateways.drivers.agents.nodes import merged, named_in
 from gateways.engine.changes import Delete, Update
 from gateways.engine.diff import diff
 from gateways.engine.document import Document, Item, Kind, Ref

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateways.drivers.agents.adapt import adapt
+from gateways.drivers.agents.limits import share
 from gateways.drivers.envoy import filters
-from gateways.drivers.envoy.adapt import adapt
 from gateways.drivers.envoy.translate import files, phases, transition
 from gateways.engine.document import (
     Document,
@@ -128,7 +129,7 @@ def test_plans_with_equal_numbers_share_a_descriptor_and_never_a_bucket() -> Non
 def test_the_shares_of_the_nodes_never_allow_less_than_the_plan(
     calls: int, period: int, burst: int, nodes: int
 ) -> None:
-    one = filters.share(Limit("l", "l", calls, period, burst), nodes)
+    one = share(Limit("l", "l", calls, period, burst), nodes)
     assert nodes * one[0] / one[1] >= calls / period
     assert nodes * one[2] >= burst
     # And not much more: one call per node and period at most.

@@ -12,7 +12,7 @@ from gateways.engine.document import HealthCheck, Target, Upstream
 from tests.gateways import documents as make
 from tests.gateways.certificates import Authority
 from tests.gateways.driver_contract import Answer, Shop, publish
-from tests.gateways.envoy_node import EnvoyUnderTest, echo_upstream, free_port, wait_for
+from tests.gateways.gateway_node import NodeUnderTest, echo_upstream, free_port, wait_for
 
 pytestmark = pytest.mark.envoy
 
@@ -23,7 +23,7 @@ def upstreams() -> Iterator[ExitStack]:
         yield stack
 
 
-def answer_through(envoy: EnvoyUnderTest, *targets: Target, **fields: object) -> Answer:
+def answer_through(envoy: NodeUnderTest, *targets: Target, **fields: object) -> Answer:
     """Publish an upstream with `targets` and call it once."""
     shop = Shop(envoy, make.fresh())
     upstream = Upstream(f"upb_{shop.name}", "Upstream", targets, **fields)  # type: ignore[arg-type]
@@ -34,7 +34,7 @@ def answer_through(envoy: EnvoyUnderTest, *targets: Target, **fields: object) ->
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
 def test_tls_is_spoken_and_the_name_is_checked(
-    envoy: EnvoyUnderTest, authority: Authority, upstreams: ExitStack, host: str
+    envoy: NodeUnderTest, authority: Authority, upstreams: ExitStack, host: str
 ) -> None:
     url = upstreams.enter_context(echo_upstream(authority.server_context(host)))
     answer = answer_through(envoy, Target(url.replace("127.0.0.1", host)))
@@ -43,14 +43,14 @@ def test_tls_is_spoken_and_the_name_is_checked(
 
 
 def test_a_certificate_for_another_name_is_refused(
-    envoy: EnvoyUnderTest, authority: Authority, upstreams: ExitStack
+    envoy: NodeUnderTest, authority: Authority, upstreams: ExitStack
 ) -> None:
     url = upstreams.enter_context(echo_upstream(authority.server_context("other.example.test")))
     assert answer_through(envoy, Target(url.replace("127.0.0.1", "localhost"))).status == 503
 
 
 def test_a_certificate_of_an_unknown_authority_is_refused(
-    envoy: EnvoyUnderTest, tmp_path_factory: pytest.TempPathFactory, upstreams: ExitStack
+    envoy: NodeUnderTest, tmp_path_factory: pytest.TempPathFactory, upstreams: ExitStack
 ) -> None:
     stranger = Authority(tmp_path_factory.mktemp("stranger"))
     url = upstreams.enter_context(echo_upstream(stranger.server_context("localhost")))
@@ -58,7 +58,7 @@ def test_a_certificate_of_an_unknown_authority_is_refused(
 
 
 def test_http_and_https_targets_stand_beside_each_other(
-    envoy: EnvoyUnderTest, authority: Authority, upstreams: ExitStack
+    envoy: NodeUnderTest, authority: Authority, upstreams: ExitStack
 ) -> None:
     secure = upstreams.enter_context(echo_upstream(authority.server_context("localhost")))
     plain = upstreams.enter_context(echo_upstream())
@@ -71,7 +71,7 @@ def test_http_and_https_targets_stand_beside_each_other(
     assert len({dict(answer.reached["headers"])["host"] for answer in answers}) == 2
 
 
-def test_calls_are_shared_out_by_weight(envoy: EnvoyUnderTest, upstreams: ExitStack) -> None:
+def test_calls_are_shared_out_by_weight(envoy: NodeUnderTest, upstreams: ExitStack) -> None:
     urls = [upstreams.enter_context(echo_upstream()) for _ in range(2)]
     shop = Shop(envoy, make.fresh())
     targets = (Target(urls[0], 3), Target(urls[1], 1))
@@ -84,7 +84,7 @@ def test_calls_are_shared_out_by_weight(envoy: EnvoyUnderTest, upstreams: ExitSt
 
 
 def test_a_target_that_fails_its_check_gets_no_calls_and_does_not_hold_up_the_push(
-    envoy: EnvoyUnderTest, upstream_url: str
+    envoy: NodeUnderTest, upstream_url: str
 ) -> None:
     check = HealthCheck("/healthz", interval_s=1, timeout_s=1, unhealthy=1)
     down = Target(f"http://127.0.0.1:{free_port()}", 1000)
@@ -92,11 +92,11 @@ def test_a_target_that_fails_its_check_gets_no_calls_and_does_not_hold_up_the_pu
     assert wait_for(lambda: "health_flags::/failed_active_hc" in envoy.node.admin("/clusters"))
 
 
-def test_a_name_that_does_not_resolve_is_503_and_holds_up_nobody(envoy: EnvoyUnderTest) -> None:
+def test_a_name_that_does_not_resolve_is_503_and_holds_up_nobody(envoy: NodeUnderTest) -> None:
     assert answer_through(envoy, Target("http://nowhere.invalid")).status == 503
 
 
-def test_every_letter_that_a_path_may_hold_arrives(envoy: EnvoyUnderTest, upstream_url: str) -> None:
+def test_every_letter_that_a_path_may_hold_arrives(envoy: NodeUnderTest, upstream_url: str) -> None:
     shop = Shop(envoy, make.fresh())
     odd = "/a.b_c~d-e/A0"
     prefix = "/p!$&'()*+,;=:@~._-q"

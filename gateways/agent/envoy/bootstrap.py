@@ -8,20 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from gateways.agent.admin import UNIX
+from gateways.agent.settings import UNIX
 from gateways.engine.wire import SYSTEM_CA_SECRET, XDS_DIRECTORY
 
 type Json = dict[str, Any]
 
-CA_FILES = (
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/cert.pem",
-    "/etc/ssl/ca-bundle.pem",
-)
 _MAX_CONNECTIONS = 50_000
 
 
@@ -57,13 +50,6 @@ def composed(files: Mapping[str, str], *, node: str, ca_file: str) -> Json:
             "secrets": _secrets(ca_file),
         },
     }
-
-
-def system_ca_file(wanted: str) -> str:
-    """The file of certificate authorities: `wanted`, or where systems keep it; empty when there is none."""
-    if wanted:
-        return wanted
-    return next((path for path in CA_FILES if Path(path).exists()), "")
 
 
 def _base(node: str, ca_file: str) -> Json:

@@ -1,4 +1,4 @@
-"""What of a document Envoy can be given: everything else is dropped here, with a note that says why.
+"""What of a document a gateway can be given: everything else is dropped here, with a note that says why.
 
 The rule is to fail closed: a subscription whose limit cannot be enforced is dropped, it does not become
 unlimited; a path that does not fit is dropped, it does not become another path.
@@ -6,10 +6,10 @@ unlimited; a path that does not fit is dropped, it does not become another path.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from gateways.drivers.envoy.names import (
+from gateways.drivers.agents.names import (
     BASE_PATH,
     CHECK_PATH,
     HOST,
@@ -40,11 +40,11 @@ _LONGEST_MS = 3_600_000
 
 
 class Dropped(Exception):
-    """An object that Envoy cannot be given; the text is the note."""
+    """An object that the gateway cannot be given; the text is the note."""
 
 
 @dataclass(slots=True)
-class _Adaption:
+class Adaption:
     """What has been taken so far, and the notes. `paths` and `values` find what is there twice."""
 
     environments: frozenset[str]
@@ -63,13 +63,21 @@ class _Adaption:
         self.notes[ref(item)] = " ".join(filter(None, (self.notes.get(ref(item)), text)))
 
 
-def adapt(desired: Document, listeners: Sequence[Listener], nodes: int) -> Adapted:
-    """The part of `desired` that Envoy can serve on `listeners`, as it will be read back."""
+type Refine = Callable[[Item, Adaption], Item]
+"""What a kind of gateway asks beyond the common rules: it gives the object as that gateway takes it, may note
+something about it, or raise Dropped."""
+
+
+def adapt(
+    desired: Document, listeners: Sequence[Listener], nodes: int, refine: Refine | None = None
+) -> Adapted:
+    """The part of `desired` that a gateway can serve on `listeners`, as it will be read back."""
     _check_listeners(listeners)
-    adaption = _Adaption(frozenset(listener.environment for listener in listeners), nodes)
+    adaption = Adaption(frozenset(listener.environment for listener in listeners), nodes)
     for item in desired.items.values():
         try:
-            adaption.kept[ref(item)] = _adapted(item, adaption)
+            taken = _adapted(item, adaption)
+            adaption.kept[ref(item)] = refine(taken, adaption) if refine else taken
         except Dropped as reason:
             adaption.note(item, str(reason))
     return Adapted(Document.of(adaption.kept.values()), adaption.notes)
@@ -89,7 +97,7 @@ def _check_listeners(listeners: Sequence[Listener]) -> None:
             )
 
 
-def _adapted(item: Item, adaption: _Adaption) -> Item:
+def _adapted(item: Item, adaption: Adaption) -> Item:
     if not IDENTIFIER.fullmatch(item.id):
         raise Dropped("Dropped: its id holds characters that a gateway cannot carry.")
     match item:
@@ -109,7 +117,7 @@ def _adapted(item: Item, adaption: _Adaption) -> Item:
             return _block(item, adaption)
 
 
-def _upstream(upstream: Upstream, adaption: _Adaption) -> Upstream:
+def _upstream(upstream: Upstream, adaption: Adaption) -> Upstream:
     targets = _usable_targets(upstream, adaption)
     if not targets:
         raise Dropped("Dropped: none of its targets can be used.")
@@ -125,8 +133,8 @@ def _upstream(upstream: Upstream, adaption: _Adaption) -> Upstream:
     return replace(upstream, targets=targets, health=health)
 
 
-def _usable_targets(upstream: Upstream, adaption: _Adaption) -> tuple[Target, ...]:
-    """The targets that Envoy can share out calls to: one path prefix for all, every weight above zero."""
+def _usable_targets(upstream: Upstream, adaption: Adaption) -> tuple[Target, ...]:
+    """The targets that calls can be shared out to: one path prefix for all, every weight above zero."""
     usable: list[Target] = []
     for target in upstream.targets:
         try:
@@ -134,7 +142,7 @@ def _usable_targets(upstream: Upstream, adaption: _Adaption) -> tuple[Target, ..
             if not 1 <= target.weight <= 1_000_000:
                 raise ValueError("a weight lies between one and a million")
             if usable and found.prefix != address(usable[0].url).prefix:
-                raise ValueError("all targets of an upstream share one path on Envoy")
+                raise ValueError("all targets of an upstream share one path")
         except ValueError as reason:
             adaption.note(upstream, f"A target is left out: {reason}.")
         else:
@@ -142,7 +150,7 @@ def _usable_targets(upstream: Upstream, adaption: _Adaption) -> tuple[Target, ..
     return tuple(usable)
 
 
-def _limit(limit: Limit, adaption: _Adaption) -> Limit:
+def _limit(limit: Limit, adaption: Adaption) -> Limit:
     if not all(1 <= number <= _UINT32 for number in (limit.calls, limit.period_s, limit.burst)):
         raise Dropped("Dropped: calls, period and burst start at one.")
     if adaption.nodes > 1:
@@ -150,7 +158,7 @@ def _limit(limit: Limit, adaption: _Adaption) -> Limit:
     return limit
 
 
-def _route(route: Route, adaption: _Adaption) -> Route:
+def _route(route: Route, adaption: Adaption) -> Route:
     if route.environment not in adaption.environments:
         raise Dropped(f"Dropped: this gateway has no listener for {route.environment!r}.")
     if not BASE_PATH.fullmatch(route.base_path):
@@ -169,7 +177,7 @@ def _route(route: Route, adaption: _Adaption) -> Route:
     return replace(route, cors_origins=origins)
 
 
-def _grant(grant: Grant, adaption: _Adaption) -> Grant:
+def _grant(grant: Grant, adaption: Adaption) -> Grant:
     if not adaption.has(Consumer, grant.consumer):
         raise Dropped("Dropped: its application is not on this gateway.")
     if grant.limit and not adaption.has(Limit, grant.limit):
@@ -178,7 +186,7 @@ def _grant(grant: Grant, adaption: _Adaption) -> Grant:
     return replace(grant, routes=routes)
 
 
-def _key(key: Key, adaption: _Adaption) -> Key:
+def _key(key: Key, adaption: Adaption) -> Key:
     """A preview works without the values of keys; a push without them is refused by the driver."""
     if not adaption.has(Grant, key.grant):
         raise Dropped("Dropped: its subscription is not on this gateway.")
@@ -190,7 +198,7 @@ def _key(key: Key, adaption: _Adaption) -> Key:
     return key
 
 
-def _block(block: Block, adaption: _Adaption) -> Block:
+def _block(block: Block, adaption: Adaption) -> Block:
     if not adaption.has(Grant, block.grant):
         raise Dropped("Dropped: its subscription is not on this gateway.")
     return block

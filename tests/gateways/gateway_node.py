@@ -1,4 +1,4 @@
-"""A real agent with its real Envoy, and a small upstream that says what it saw."""
+"""A real agent with its real gateway, Envoy or nginx, and a small upstream that says what it saw."""
 
 from __future__ import annotations
 
@@ -17,13 +17,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import httpx
 
-from gateways.drivers.envoy.driver import EnvoyDriver
+from gateways.drivers import driver_class
+from gateways.drivers.agents.driver import AgentDriver
 from gateways.engine.document import Item
 from gateways.engine.driver import Connection, Listener, Node
+from gateways.engine.wire import FILES_DIRECTORY
 from tests.gateways import documents as make
 from tests.gateways.driver_contract import Answer
 
@@ -57,16 +59,19 @@ class Echo(http.server.BaseHTTPRequestHandler):
     # Head and body in one packet: apart, each answer would wait 40 ms for the other side's delayed ACK.
     wbufsize = -1
     released: threading.Event  # of the server at hand: the end of another one must not wake its calls
+    asleep: ClassVar[list[int]] = []
 
     def do_GET(self) -> None:
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         if self.path.endswith("/sleep"):
+            self.asleep.append(1)
             self.released.wait(WAIT_S)
         seen = {
             "path": self.path,
-            "headers": self.headers.items(),
+            "headers": [(name.lower(), value) for name, value in self.headers.items()],
             "bytes": len(body),
             "method": self.command,
+            "port": self.connection.getsockname()[1],
         }
         answer = json.dumps(seen).encode()
         self.send_response(200)
@@ -101,10 +106,11 @@ def echo_upstream(tls: ssl.SSLContext | None = None) -> Iterator[str]:
 
 
 @dataclass
-class EnvoyNode:
-    """One agent and its Envoy, in a directory of their own."""
+class RunningNode:
+    """One agent and its gateway of `kind`, in a directory of their own."""
 
     state: Path
+    kind: str = "envoy"
     portal_url: str = ""
     name: str = "node-1"
     ca_file: str = ""
@@ -132,13 +138,17 @@ class EnvoyNode:
             "GATEHOUSE_PORTAL_URL": self.portal_url,
             "GATEHOUSE_NODE_NAME": self.name,
             "GATEHOUSE_AGENT_STATE": str(self.state),
+            "GATEHOUSE_AGENT_KIND": self.kind,
             "GATEHOUSE_ENVOY_ADMIN": f"unix:{self.admin_socket}",
             "GATEHOUSE_ENVOY_CONCURRENCY": "2",
             "GATEHOUSE_ENVOY_CA_FILE": self.ca_file,
+            "GATEHOUSE_NGINX_STATUS": f"unix:{self.admin_socket}",
+            "GATEHOUSE_NGINX_CONCURRENCY": "2",
+            "GATEHOUSE_NGINX_CA_FILE": self.ca_file,
         }
 
     def start(self) -> None:
-        """Start the agent, and wait until its Envoy lives."""
+        """Start the agent, and wait until its gateway lives."""
         self.state.parent.mkdir(parents=True, exist_ok=True)
         with (self.state.parent / f"{self.name}.agent.log").open("ab") as log:
             self.process = subprocess.Popen(
@@ -151,7 +161,7 @@ class EnvoyNode:
         wait_for(self.is_healthy)
 
     def stop(self, how: int = signal.SIGTERM) -> None:
-        """End the agent, and wait until its Envoy is gone too."""
+        """End the agent, and wait until its gateway is gone too."""
         assert self.process is not None
         self.process.send_signal(how)
         self.process.wait(WAIT_S)
@@ -169,10 +179,15 @@ class EnvoyNode:
             return probe.connect_ex(("127.0.0.1", port)) == 0
 
     def log(self) -> str:
-        """What the agent and Envoy have said."""
+        """What the agent and its gateway have said."""
         said = (self.state.parent / f"{self.name}.agent.log").read_text()
-        envoy = self.state / "envoy.log"
-        return said + (envoy.read_text() if envoy.exists() else "")
+        gateway = self.state / f"{self.kind}.log"
+        return said + (gateway.read_text() if gateway.exists() else "")
+
+    @property
+    def files(self) -> Path:
+        """Where the files of the gateway lie."""
+        return self.state / FILES_DIRECTORY[self.kind]
 
     def connection(self, **changes: Any) -> Connection:
         values: dict[str, Any] = {
@@ -189,35 +204,41 @@ class EnvoyNode:
         return Connection(**{**values, **changes})
 
     def admin(self, path: str) -> str:
-        """What Envoy's admin port says."""
+        """What Envoy's admin port says, or nginx's status port."""
         with httpx.Client(transport=httpx.HTTPTransport(uds=str(self.admin_socket))) as client:
-            return client.get(f"http://envoy{path}").text
+            return client.get(f"http://gateway{path}").text
 
     def admin_answers(self) -> bool:
-        """Whether an Envoy is there."""
+        """Whether a gateway is there."""
         try:
-            return bool(self.admin("/ready"))
+            return bool(self.admin("/ready" if self.kind == "envoy" else "/served"))
         except httpx.TransportError:
             return False
 
 
-class EnvoyUnderTest:
+class NodeUnderTest:
     """A running node as the contract sees it."""
 
-    def __init__(self, node: EnvoyNode, upstream_url: str) -> None:
+    def __init__(self, node: RunningNode, upstream_url: str) -> None:
         self.node = node
         self.upstream_url = upstream_url
         self.client = httpx.Client(trust_env=False, timeout=10.0)
 
-    def driver(self, **changes: Any) -> EnvoyDriver:
-        return EnvoyDriver(self.node.connection(**changes))
+    def driver(self, **changes: Any) -> AgentDriver:
+        driver = driver_class(self.node.kind)(self.node.connection(**changes))
+        assert isinstance(driver, AgentDriver)
+        return driver
 
-    def unreachable(self) -> EnvoyDriver:
+    def unreachable(self) -> AgentDriver:
         return self.driver(nodes=(Node("gone", f"http://127.0.0.1:{free_port()}"),))
 
-    def refused(self) -> tuple[EnvoyDriver, Item]:
+    def refused(self) -> tuple[AgentDriver, Item]:
         """An upstream that points at the agent itself: `adapt` cannot know that, the agent does."""
         return self.driver(), make.upstream("towards-agent", f"http://127.0.0.1:{self.node.agent_port}")
+
+    def asleep(self) -> int:
+        """How many calls have come to `/sleep` so far."""
+        return len(Echo.asleep)
 
     def url(self, path: str, environment: str = "production") -> str:
         port = self.node.production_port if environment == "production" else self.node.sandbox_port
@@ -228,7 +249,7 @@ class EnvoyUnderTest:
         try:
             return answer(self.client.get(self.url(path, environment), headers=headers))
         except httpx.ConnectError:
-            # A port without a listener: an Envoy that was told of none.
+            # A port without a listener: a gateway that was told of none.
             return Answer(404)
 
 

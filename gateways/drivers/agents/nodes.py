@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from gateways.drivers.envoy.client import Served
+from gateways.drivers.agents.client import Served
 from gateways.engine.changes import Change, Delete
 from gateways.engine.document import Block, Document, Item, Key, Ref, digest
 

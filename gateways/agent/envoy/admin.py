@@ -8,29 +8,21 @@ from typing import Any
 
 import httpx
 
-UNIX = "unix:"
+from gateways.agent.local import client_at
+from gateways.agent.plane import Unreachable
+
 _VERSION = ".version_text"
 _REJECTED = ".update_rejected"
-
-
-class AdminUnreachable(Exception):
-    """Envoy does not answer on its admin interface: it is starting, or gone."""
 
 
 class Admin:
     """The admin interface of one Envoy at `address`: `unix:` and a path, or a host and port.
 
-    All methods may raise AdminUnreachable.
+    All methods may raise Unreachable.
     """
 
     def __init__(self, address: str) -> None:
-        socket = address.removeprefix(UNIX) if address.startswith(UNIX) else None
-        self._client = httpx.AsyncClient(
-            base_url="http://envoy" if socket else f"http://{address}",
-            transport=httpx.AsyncHTTPTransport(uds=socket, trust_env=False),
-            timeout=10.0,
-            trust_env=False,
-        )
+        self._client = client_at(address)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -86,7 +78,7 @@ class Admin:
             response = await self._client.get(path)
             response.raise_for_status()
         except httpx.HTTPError as error:
-            raise AdminUnreachable(type(error).__name__) from error
+            raise Unreachable(type(error).__name__) from error
         return response.text
 
     async def _post(self, path: str) -> None:
@@ -94,4 +86,4 @@ class Admin:
             response = await self._client.post(path)
             response.raise_for_status()
         except httpx.HTTPError as error:
-            raise AdminUnreachable(type(error).__name__) from error
+            raise Unreachable(type(error).__name__) from error

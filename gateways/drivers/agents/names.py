@@ -1,4 +1,4 @@
-"""What may enter an Envoy configuration as text, and under which name.
+"""What may enter the configuration of a gateway as text, and under which name.
 
 Every value that a person can choose passes one of these patterns before it reaches a file. What does not fit
 is dropped by `adapt` with a note, never repaired: a repaired path would be another path.
@@ -45,7 +45,7 @@ class Address:
 
 
 def address(url: str) -> Address:
-    """Take a target's URL apart. Raises ValueError, with the reason, when Envoy should not be given it."""
+    """Take a target's URL apart. Raises ValueError, with the reason, when no gateway should be given it."""
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"}:
         raise ValueError("a target's URL starts with http:// or https://")

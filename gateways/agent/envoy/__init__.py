@@ -1,0 +1,1 @@
+"""Envoy as the agent's data plane: followed files, an admin port that proves them."""
