@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 from celery import current_app
 from django.core.cache import cache
@@ -19,6 +20,21 @@ from rest_framework.test import APIClient
 
 from teams.models import PlatformRole, Team, TeamRole, User
 from tests import factories
+
+SLOW_BY_NATURE = [hypothesis.HealthCheck.function_scoped_fixture, hypothesis.HealthCheck.too_slow]
+hypothesis.settings.register_profile(
+    "normal", deadline=None, derandomize=True, suppress_health_check=SLOW_BY_NATURE
+)
+hypothesis.settings.register_profile(
+    "long", deadline=None, print_blob=True, suppress_health_check=SLOW_BY_NATURE
+)
+hypothesis.settings.load_profile("normal")
+"""The same examples on every machine and in every run; `make test-long` looks for new ones each time."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("markexpr") == "long":
+        hypothesis.settings.load_profile("long")
 
 
 @pytest.fixture(autouse=True)
