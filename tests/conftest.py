@@ -14,7 +14,7 @@ import pytest
 from celery import current_app
 from django.core.cache import cache
 from django.db import connection
-from django.test import Client
+from django.test import Client, override_settings
 from kombu import pools
 from rest_framework.test import APIClient
 
@@ -35,6 +35,13 @@ hypothesis.settings.load_profile("normal")
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("markexpr") == "long":
         hypothesis.settings.load_profile("long")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _static_files_are_not_listed_for_each_client(django_test_environment: None) -> Iterator[None]:
+    """WhiteNoise lists all static files at start; a test client starts it anew, which took longer than most tests."""
+    with override_settings(WHITENOISE_AUTOREFRESH=True):
+        yield
 
 
 @pytest.fixture(autouse=True)
