@@ -361,4 +361,5 @@ STORAGES = {
 # --- Logs ---------------------------------------------------------------------------------------
 LOGGING_CONFIG = None
 LOGGING = logging_config(level=env.text("LOG_LEVEL", "INFO"))
+DEFAULT_EXCEPTION_REPORTER = "portal.failures.SafeReporter"
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
