@@ -13,6 +13,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from apis.actions.search import refresh_search
 from apis.models import Api, ApiVersion, Plan, Visibility
 from audit.actions import record_event
 from gateways.models import Deployment, GatewayNode
@@ -204,6 +205,7 @@ def _objects(
     group = create_approver_group(team, actor=actor, name="Merlin approvers", people=[owner])
     invitation = invite_member(team, actor=actor, email=guest.email)
     notice = notify([owner], name="test", title="Kestrel notice", body="Merlin body")[0]
+    refresh_search(api)
     event = record_event("api.changed", api, actor=actor, note="Merlin note")
     by_route = {
         "teams/#slug": team.slug,
