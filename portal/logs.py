@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import logging.config
 import re
 from collections.abc import MutableMapping
@@ -21,11 +22,30 @@ SECRET_NAMES = re.compile(r"password|secret|token|authorization|cookie|api_?key"
 def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Take out values named like secrets and texts shaped like our keys and tokens."""
     for name, value in event.items():
-        if name != "event" and SECRET_NAMES.search(name):
-            event[name] = "[redacted]"
-        elif isinstance(value, str):
-            event[name] = SECRET_TEXT.sub("[redacted]", value)
+        if not name.startswith("_"):  # structlog's own: the record itself
+            event[name] = _clean(name, value)
     return event
+
+
+def _clean(name: str, value: Any) -> Any:
+    """`value` without secrets, also those inside: Celery logs dictionaries, Django logs requests with their path."""
+    if name != "event" and SECRET_NAMES.search(name):
+        return "[redacted]"
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, dict):
+        return {key: _clean(str(key), inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_clean("", inner) for inner in value]
+    return SECRET_TEXT.sub("[redacted]", value if isinstance(value, str) else repr(value))
+
+
+class RedactedMessages(logging.Filter):
+    """Takes secrets out of the message itself, for handlers that do not write our JSON (a mail to ADMINS, Sentry)."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = SECRET_TEXT.sub("[redacted]", record.getMessage()), ()
+        return True
 
 
 def logging_config(*, level: str) -> dict[str, Any]:
@@ -51,6 +71,9 @@ def logging_config(*, level: str) -> dict[str, Any]:
                 "foreign_pre_chain": [structlog.stdlib.ExtraAdder(), *shared],
             }
         },
+        "filters": {"redacted": {"()": RedactedMessages}},
+        # Whose messages carry addresses and the words of errors.
+        "loggers": {name: {"filters": ["redacted"]} for name in ("django.request", "celery.app.trace")},
         "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "json"}},
         "root": {"handlers": ["console"], "level": level},
     }

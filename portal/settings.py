@@ -99,6 +99,7 @@ MIDDLEWARE = [
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
+    "portal.middleware.CrossSiteMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -454,5 +455,6 @@ WORKER_METRICS_LISTEN = env.text("WORKER_METRICS_LISTEN")
 # --- Logs ---------------------------------------------------------------------------------------
 LOGGING_CONFIG = None
 LOGGING = logging_config(level=env.log_level("LOG_LEVEL"))
+DEFAULT_EXCEPTION_REPORTER = "portal.failures.SafeReporter"
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
 DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = True  # portal/request_id.py has looked at it before

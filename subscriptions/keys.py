@@ -7,17 +7,15 @@ base 62) + 6-character checksum: letters and digits only, 68 characters.
 from __future__ import annotations
 
 import hashlib
-import re
 import secrets
 from dataclasses import dataclass, field
 from typing import Any
 
-from audit.sealing import base62, checksum, current_key, keyed_digest, random_text, same, seal, unseal
+from audit.sealing import base62, checksum, current_key, keyed_digest, random_text, seal, unseal
 
 LENGTH = 68
 ID_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 PURPOSE = "gateway-key"
-FORM = re.compile(r"^gh([a-z])([0-9a-z]{16})([0-9A-Za-z]{43})([0-9A-Za-z]{6})$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,20 +34,9 @@ def make_key(environment_class: str) -> NewKey:
     return NewKey(prefix, key_id, body + checksum(body))
 
 
-def key_id_of(value: str) -> str | None:
-    """The public id inside a well-formed key, None for anything else; needs no query."""
-    match = FORM.match(value) if len(value) == LENGTH else None
-    return match[2] if match and checksum(value[:-6]) == match[4] else None
-
-
 def key_digest(value: str) -> tuple[bytes, int]:
     """HMAC of the key and the number of its pepper."""
     return keyed_digest(value, purpose=PURPOSE), current_key()
-
-
-def key_matches(value: str, *, digest: bytes | memoryview[Any], digest_key: int) -> bool:
-    """Whether `value` is the key kept as `digest`, in constant time."""
-    return same(digest, keyed_digest(value, purpose=PURPOSE, number=digest_key))
 
 
 def value_digest(value: str) -> str:

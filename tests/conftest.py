@@ -9,16 +9,39 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import hypothesis
 import pytest
 from celery import current_app
 from django.core.cache import cache
 from django.db import connection
-from django.test import Client
+from django.test import Client, override_settings
 from kombu import pools
 from rest_framework.test import APIClient
 
 from teams.models import PlatformRole, Team, TeamRole, User
 from tests import factories
+
+SLOW_BY_NATURE = [hypothesis.HealthCheck.function_scoped_fixture, hypothesis.HealthCheck.too_slow]
+hypothesis.settings.register_profile(
+    "normal", deadline=None, derandomize=True, suppress_health_check=SLOW_BY_NATURE
+)
+hypothesis.settings.register_profile(
+    "long", deadline=None, print_blob=True, suppress_health_check=SLOW_BY_NATURE
+)
+hypothesis.settings.load_profile("normal")
+"""The same examples on every machine and in every run; `make test-long` looks for new ones each time."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("markexpr") == "long":
+        hypothesis.settings.load_profile("long")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _static_files_are_not_listed_for_each_client(django_test_environment: None) -> Iterator[None]:
+    """WhiteNoise lists all static files at start; a test client starts it anew, which took longer than most tests."""
+    with override_settings(WHITENOISE_AUTOREFRESH=True):
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -6,11 +6,13 @@ is told by tests that call the actions, the pages and the REST API.
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 from datetime import timedelta
 from typing import Any
 
+from django.contrib.auth.hashers import make_password
 from django.utils import timezone
 from django.utils.text import slugify
 
@@ -81,9 +83,16 @@ def make_user(email: str | None = None, **fields: Any) -> User:
         EmailAddress,
     )  # needs the app registry, which pytest-django sets up late
 
-    user = User.objects.create_user(email or f"user{next(_numbers)}@example.test", PASSWORD, **fields)
+    user = User(email=email or f"user{next(_numbers)}@example.test", password=_hashed_password(), **fields)
+    user.save()
     EmailAddress.objects.create(user=user, email=user.email, verified=True, primary=True)
     return user
+
+
+@functools.cache
+def _hashed_password() -> str:
+    """PASSWORD as users keep it: hashed once, since hashing is slow on purpose and tests make many users."""
+    return make_password(PASSWORD)
 
 
 def make_team(name: str | None = None, **members: str) -> Team:

@@ -248,7 +248,7 @@ class PlanOutput(serializers.ModelSerializer[Plan]):
 
     id = serializers.CharField(source="public_id")
     environments: Any = serializers.SlugRelatedField("slug", many=True, read_only=True)
-    approvers = serializers.CharField(source="approvers.public_id", default=None)
+    approvers = serializers.CharField(source="approvers.public_id", default=None, allow_null=True)
     revision = serializers.SerializerMethodField()
 
     class Meta:

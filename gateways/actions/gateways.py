@@ -11,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_variables
 
 from apis.models import Environment
 from audit.actions import record_event
@@ -32,6 +33,7 @@ class ListenerValues:
     host: str = ""
 
 
+@sensitive_variables("token", "value")
 @transaction.atomic
 def create_gateway(
     *,
@@ -88,6 +90,7 @@ def change_gateway(
     return gateway
 
 
+@sensitive_variables("token", "value")
 @transaction.atomic
 def set_token(gateway: Gateway, *, actor: Actor, token: str = "") -> str:
     """Another token for the agents, which is shown this once. The old one ends at once.

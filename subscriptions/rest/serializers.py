@@ -6,6 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from audit.models import ActorKind
 from subscriptions.models import (
     MOST_OVERLAP,
     AccessRequest,
@@ -92,7 +93,12 @@ WHERE = (
 
 
 class AccessRequestOut(WhereOut[AccessRequest]):
-    subscription = serializers.CharField(source="subscription.public_id", read_only=True, default=None)
+    subscription = serializers.CharField(
+        source="subscription.public_id", read_only=True, default=None, allow_null=True
+    )
+    decided_by_kind = serializers.ChoiceField(
+        ActorKind.choices, read_only=True, allow_blank=True, help_text="Empty until it is decided."
+    )
 
     class Meta:
         model = AccessRequest

@@ -6,8 +6,10 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any, ClassVar, cast
 
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext as _
 from rest_framework import permissions, viewsets
 from rest_framework.exceptions import APIException, MethodNotAllowed, NotAuthenticated
 from rest_framework.request import Request
@@ -16,7 +18,7 @@ from rest_framework.response import Response
 from teams.access.authentication import BearerAuthentication
 from teams.access.repeat import RepeatableMixin
 from teams.access.rules import Rule, as_rule
-from teams.models import ANONYMOUS, Actor, Verb
+from teams.models import ANONYMOUS, Actor, Scope, Verb
 
 
 class PreconditionFailed(APIException):
@@ -44,7 +46,14 @@ class RulePermission(permissions.BasePermission):
             raise NotAuthenticated
         if rule.verb is not None:
             actor.require(rule.verb)
+        _require_more_than_reading(request, actor)
         return True
+
+
+def _require_more_than_reading(request: Request, actor: Actor) -> None:
+    """A token that may read changes nothing, whatever the verb of the route. Raises PermissionDenied."""
+    if request.method not in permissions.SAFE_METHODS and actor.scopes == {Scope.READ}:
+        raise PermissionDenied(_("This token may only read. Create one with the scope of this change."))
 
 
 def actor_of(request: Request) -> Actor:

@@ -124,10 +124,10 @@ class Person:
         self.page.wait_for_load_state("networkidle")
         assert self.page.evaluate("reports") == [], name
         self.page.evaluate(AXE)
-        assert self.page.evaluate(SERIOUS) == [], name
         for scheme, width in (("light", 1320), ("dark", 1320), ("light", 390)):
             self.page.emulate_media(color_scheme=scheme)
             self.page.set_viewport_size({"width": width, "height": 900})
+            assert self.page.evaluate(SERIOUS) == [], f"{name}, {scheme}, {width}"
             self.page.screenshot(path=pictures / f"{name}-{scheme}-{width}.png", full_page=True)
             assert self.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (
                 f"{name} at {width}"

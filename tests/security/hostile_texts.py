@@ -14,7 +14,10 @@ from tests import factories
 
 SCRIPT = "\"'><script>window.pwned=1</script>"
 IMAGE = "<img src=x onerror=window.pwned=1>"
-HTMX = '<div hx-get="/admin/" hx-trigger="load" data-hx-get="/admin/"><a href="javascript:window.pwned=1">x</a></div>'
+HTMX = (
+    '<div hx-get="/admin/approve" hx-trigger="load" data-hx-get="/admin/approve">'
+    '<a href="javascript:window.pwned=1">x</a></div>'
+)
 BREAKOUT = "</title></textarea></style></noscript><svg onload=window.pwned=1>"
 TEMPLATE = "{{ 7|add:7 }}{% csrf_token %}"
 ALL = f"{SCRIPT} {IMAGE} {HTMX} {BREAKOUT} {TEMPLATE}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 
 from teams.access import AGENT, OPEN, SIGNED_IN, Rule, rule_of_view
 
-KWARG = re.compile(r"(?<!\?P)<(?:\w+:)?(\w+)>|\(\?P<(\w+)>")
+KWARG = re.compile(r"\(\?P<(\w+)>[^()]*\)|<(?:\w+:)?(\w+)>")
 STAFF = Rule("staff")
 """The operators' admin site: Django's own check of `is_staff`, on every page of it."""
 
@@ -42,6 +42,9 @@ FOREIGN: dict[str, Rule] = {
 }
 """Routes of libraries: what they admit, by name. Those of allauth that are not named need a sign-in."""
 
+OPEN_PATHS = ("accounts/social/", "admin/login/", "admin/logout/")
+"""The old addresses of some of these, which lead to the new ones, and the ways in and out of the operators' site."""
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
@@ -57,11 +60,20 @@ class Route:
 
     @property
     def is_rest(self) -> bool:
-        return self.path.startswith("api/")
+        """Whether bearer tokens open it; the page of its documentation is a page."""
+        return self.path.startswith("api/") and self.name != "rest-docs"
 
     @property
     def is_ours(self) -> bool:
         return not self.path.startswith(("admin/", "accounts/"))
+
+    @property
+    def is_write(self) -> bool:
+        return self.method not in ("GET", "HEAD")
+
+    def url(self, values: Mapping[str, str]) -> str:
+        """The address with `values` in the places of the parameters; some routes of libraries have no name."""
+        return "/" + KWARG.sub(lambda found: values[found[1] or found[2]], self.path).removesuffix("$")
 
     def __str__(self) -> str:
         return f"{self.method} /{self.path} ({self.name})"
@@ -74,7 +86,7 @@ def all_routes() -> list[Route]:
 
 def _patterns(resolver: URLResolver, prefix: str) -> Iterator[tuple[URLPattern, str]]:
     for entry in resolver.url_patterns:
-        path = prefix + str(entry.pattern).lstrip("^")
+        path = prefix + str(entry.pattern).removeprefix("^")
         if isinstance(entry, URLResolver):
             yield from _patterns(entry, path)
         else:
@@ -90,7 +102,8 @@ def _of(pattern: URLPattern, path: str) -> Iterator[Route]:
             rule = rule_of_view(view.cls, action)
             yield Route(path, name, method.upper(), rule, kwargs, action, view.cls)
         return
-    for method in getattr(view, "access_methods", ("GET",)):
+    ours = hasattr(view, "access_methods") or name == "rest-schema"
+    for method in getattr(view, "access_methods", ("GET",) if ours else ("GET", "POST")):
         yield Route(path, name, method, _rule(view, path, name), kwargs, view=view)
 
 
@@ -98,6 +111,8 @@ def _rule(view: Any, path: str, name: str) -> Rule | None:
     declared = getattr(view, "access_rule", None)
     if declared is not None:
         return declared
+    if path.startswith(OPEN_PATHS):
+        return OPEN
     if path.startswith("admin/"):
         return STAFF
     if name in FOREIGN:

@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import pytest
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import transaction
 from django.utils import timezone
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit.models import ActionRefused, AuditEvent
@@ -34,20 +35,51 @@ scope_names = [
 scope_sets = st.sets(st.sampled_from(scope_names), min_size=1)
 
 
-@given(st.one_of(st.none(), roles, st.text(max_size=12)), st.one_of(roles, st.text(max_size=12)))
+names = st.one_of(roles, st.sampled_from(SPELLINGS), st.text(max_size=12))
+pairs = given(own=st.one_of(st.none(), names), role=names)
+ways = given(
+    own=st.one_of(st.none(), roles),
+    role=st.one_of(roles, st.sampled_from(SPELLINGS)),
+    door=st.sampled_from(["invite", "change", "account", "group"]),
+)
+sets = given(held=scope_sets, wanted=scope_sets)
+
+
+@pairs
 def test_a_role_is_granted_from_at_least_as_high_a_role(own: str | None, role: str) -> None:
+    check_pair(own, role)
+
+
+@pytest.mark.long
+@settings(max_examples=10_000)
+@pairs
+def test_a_role_is_granted_from_at_least_as_high_a_role_in_full(own: str | None, role: str) -> None:
+    check_pair(own, role)
+
+
+def check_pair(own: str | None, role: str) -> None:
     allowed = own in ROLE_ORDER and role in ROLE_ORDER and ROLE_ORDER.index(role) <= ROLE_ORDER.index(own)
     assert may_grant(own, role) is allowed
 
 
 @pytest.mark.django_db
-@given(
-    own=st.one_of(st.none(), roles),
-    role=roles,
-    door=st.sampled_from(["invite", "change", "account", "group"]),
-)
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80)
+@ways
 def test_no_door_gives_a_role_above_ones_own(own: str | None, role: str, door: str) -> None:
+    check_door(own, role, door)
+
+
+@pytest.mark.long
+@pytest.mark.django_db
+@settings(max_examples=10_000)
+@ways
+def test_no_door_gives_a_role_above_ones_own_in_full(own: str | None, role: str, door: str) -> None:
+    with transaction.atomic():
+        check_door(own, role, door)
+        transaction.set_rollback(True)
+
+
+def check_door(own: str | None, role: str, door: str) -> None:
     team, grantor, other = factories.make_team(), factories.make_user(), factories.make_user()
     if own:
         factories.join(team, grantor, own)
@@ -76,9 +108,23 @@ def test_no_door_gives_a_role_above_ones_own(own: str | None, role: str, door: s
 
 
 @pytest.mark.django_db
-@given(held=scope_sets, wanted=scope_sets)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60)
+@sets
 def test_a_token_passes_on_its_own_scopes_at_most(held: set[str], wanted: set[str]) -> None:
+    check_scopes(held, wanted)
+
+
+@pytest.mark.long
+@pytest.mark.django_db
+@settings(max_examples=10_000)
+@sets
+def test_a_token_passes_on_its_own_scopes_at_most_in_full(held: set[str], wanted: set[str]) -> None:
+    with transaction.atomic():
+        check_scopes(held, wanted)
+        transaction.set_rollback(True)
+
+
+def check_scopes(held: set[str], wanted: set[str]) -> None:
     token, _value = factories.make_api_token(user=factories.make_user(), scopes=sorted(held))
     ends = timezone.now() + timedelta(days=1)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
@@ -11,6 +12,7 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
+from apis.models import PlanRevision
 from audit.models import ActionRefused, AuditEvent
 from subscriptions.actions import (
     MOST_KEYS,
@@ -30,8 +32,8 @@ from subscriptions.actions import (
     suspend_subscription,
     withdraw_request,
 )
-from subscriptions.models import AccessRequest, Block, Credential, Rotation, Subscription
-from teams.models import Team, TeamRole, User
+from subscriptions.models import AccessRequest, Application, Block, Credential, Rotation, Subscription
+from teams.models import Actor, Team, TeamRole, User
 from teams.queries import actor_of_user
 from tests import factories
 
@@ -84,36 +86,118 @@ def offer(people):
     return factories.make_plan(factories.make_version(factories.make_api(shop)).api)
 
 
-def decide_at_once(people, offer, *, trials: int, times: int = 1) -> None:
-    """`trials` requests, each met by four moves, `times` over, at the same moment."""
+# ---- transitions: eight clients make them at the same moment, and exactly one of them counts ----
+
+CLIENTS = 8
+
+
+@dataclass
+class Stage:
+    """The people on both sides of one offer, and the application whose turn it is."""
+
+    owner: Actor
+    consumer: Actor
+    approver: Actor
+    asks: User
+    offer: PlanRevision
+    application: Application
+
+    def request(self) -> AccessRequest:
+        return factories.make_request(self.application, self.offer, by=self.asks)
+
+    def subscription(self) -> Subscription:
+        return factories.make_subscription(self.application, self.offer)
+
+
+@pytest.fixture
+def stage(people, offer) -> Stage:
     alice, dana, erin, logistics = people
     owner, consumer, approver = (actor_of_user(person) for person in (alice, dana, erin))
-    application = factories.make_application(logistics)
+    return Stage(owner, consumer, approver, dana, offer, factories.make_application(logistics))
+
+
+def decided_once(stage: Stage, *decisions: Callable[[Stage, AccessRequest], Callable[[], object]]) -> None:
+    """One request, met by all `decisions` over and over: one is taken, and what it says is what there is."""
+    request = stage.request()
+    moves = [decide(stage, request) for decide in decisions] * (CLIENTS // len(decisions))
+    assert len(won(at_once(*moves))) == 1
+    request.refresh_from_db()
+    opened = Subscription.objects.open().filter(application=stage.application)
+    assert opened.count() == (request.state == "approved")
+    events = AuditEvent.objects.filter(target_id=request.public_id, name__startswith="request.")
+    assert events.count() == 1
+
+
+def owner_approves(stage: Stage, request: AccessRequest) -> Callable[[], object]:
+    return partial(approve_request, request, actor=stage.owner)
+
+
+def approver_approves(stage: Stage, request: AccessRequest) -> Callable[[], object]:
+    return partial(approve_request, request, actor=stage.approver)
+
+
+def approver_rejects(stage: Stage, request: AccessRequest) -> Callable[[], object]:
+    return partial(reject_request, request, actor=stage.approver, note="No.")
+
+
+def consumer_withdraws(stage: Stage, request: AccessRequest) -> Callable[[], object]:
+    return partial(withdraw_request, request, actor=stage.consumer)
+
+
+def revoked_once(stage: Stage) -> None:
+    credential, _value = factories.make_credential(stage.subscription())
+    won(at_once(*[partial(revoke_credential, credential, actor=stage.consumer)] * CLIENTS))
+    credential.refresh_from_db()
+    assert credential.state == Credential.State.REVOKED
+    events = AuditEvent.objects.filter(target_id=credential.public_id, name="credential.revoked")
+    assert events.count() == 1
+
+
+def blocked_once(stage: Stage) -> None:
+    subscription, until = stage.subscription(), timezone.now() + timedelta(hours=1)
+    ends = at_once(*[partial(block_until, subscription, Block.Reason.QUOTA_DAY, until)] * CLIENTS)
+    assert len(won(ends)) == CLIENTS
+    [block] = Block.objects.filter(subscription=subscription)
+    assert AuditEvent.objects.filter(target_id=block.public_id, name="block.set").count() == 1
+
+
+def suspended_and_resumed_once(stage: Stage) -> None:
+    subscription = stage.subscription()
+    suspend = partial(suspend_subscription, subscription, actor=stage.owner, reason="Hold.")
+    assert len(won(at_once(*[suspend] * CLIENTS))) == 1
+    resume = partial(resume_subscription, subscription, actor=stage.owner)
+    assert len(won(at_once(*[resume] * CLIENTS))) == 1
+
+
+TRANSITIONS: dict[str, Callable[[Stage], None]] = {
+    "approve by all": lambda stage: decided_once(stage, owner_approves, approver_approves),
+    "approve or withdraw": lambda stage: decided_once(stage, owner_approves, consumer_withdraws),
+    "approve, reject or withdraw": lambda stage: decided_once(
+        stage, owner_approves, approver_approves, approver_rejects, consumer_withdraws
+    ),
+    "revoke by all": revoked_once,
+    "block for a used up quota": blocked_once,
+    "suspend, then resume": suspended_and_resumed_once,
+}
+
+
+def race(stage: Stage, transition: str, *, trials: int) -> None:
     for _trial in range(trials):
-        request = factories.make_request(application, offer, by=dana)
-        moves = [
-            partial(approve_request, request, actor=owner),
-            partial(approve_request, request, actor=approver),
-            partial(reject_request, request, actor=approver, note="No."),
-            partial(withdraw_request, request, actor=consumer),
-        ]
-        assert len(won(at_once(*moves * times))) == 1
-        request.refresh_from_db()
-        opened = Subscription.objects.open().filter(application=application)
-        assert opened.count() == (request.state == "approved")
-        decided = AuditEvent.objects.filter(target_id=request.public_id, name__startswith="request.")
-        assert decided.count() == 1
-        for subscription in opened:
-            close_subscription(subscription, actor=consumer, reason="Next trial.")
+        TRANSITIONS[transition](stage)
+        for subscription in Subscription.objects.open().filter(application=stage.application):
+            close_subscription(subscription, actor=stage.consumer, reason="Next trial.")
 
 
-def test_t33_one_of_approve_reject_and_withdraw_wins(people, offer):
-    decide_at_once(people, offer, trials=TRIALS)
+@pytest.mark.parametrize("transition", TRANSITIONS)
+def test_t33_of_eight_who_make_a_transition_at_once_one_counts(stage, transition):
+    race(stage, transition, trials=TRIALS // 4)
 
 
 @pytest.mark.long
-def test_t33_one_of_approve_reject_and_withdraw_wins_in_full(people, offer):
-    decide_at_once(people, offer, trials=1_000, times=2)
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("transition", TRANSITIONS)
+def test_t33_of_eight_who_make_a_transition_at_once_one_counts_in_full(stage, transition):
+    race(stage, transition, trials=1_000)
 
 
 def test_t33_one_of_many_requests_for_the_same_is_made(people, offer):

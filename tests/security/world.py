@@ -1,46 +1,83 @@
-"""One object of everything, all of it private to the team Kestrel: what nobody else may ever see.
+"""One object of everything: an API of the team Kestrel, private and shared with the team Osprey, which calls it.
 
-Every name carries the word Kestrel, so that a page or an answer that leaks any of it is found by one search.
+Names of what belongs to one of the two carry its word, so that a page or an answer that leaks any of it is found
+by one search. What Kestrel shows to nobody else, subscribers included, carries the word Merlin.
 A new route with an id needs its id here; the matrix says so by failing.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
 
-from apis.models import Visibility
+from apis.actions.search import refresh_search
+from apis.models import Api, ApiVersion, Plan, Visibility
 from audit.actions import record_event
 from gateways.models import Deployment, DriftFinding, GatewayNode
-from subscriptions.models import Block, Rotation
+from subscriptions.models import Block, Rotation, Subscription
 from teams.actions import create_approver_group, invite_member, notify
-from teams.models import Membership, Team, TeamRole, User
+from teams.models import PlatformRole, ServiceAccount, Team, TeamRole, User
+from teams.permissions import Scope
 from teams.queries import actor_of_user
 from tests import factories
 from tests.security.routes import Route
 
-CANARY = "Kestrel"
+CANARY, CONSUMER, INWARD = "Kestrel", "Osprey", "Merlin"
 REST_TEAM = "api/v1/teams/(?P<team>[a-z0-9_-]+)"
 REST_ACCOUNT = "(?P<account>[a-z0-9_]+)"
+PUBLISH = "publish/<slug:team>/<slug:slug>/"
+REST_API = "api/v1/apis/<slug:team>/<slug:slug>"
+REST_VERSION = f"{REST_API}/versions/<int:major>"
+REST_PLAN = f"{REST_API}/plans/<slug:plan>"
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """Somebody who walks the routes: what they hold in the two teams and on the platform, and how they come in."""
+
+    name: str
+    user: User | None = None
+    account: ServiceAccount | None = None
+    token: str = ""
+    at_api: str = ""
+    at_consumer: str = ""
+    elsewhere: str = ""
+    platform: frozenset[str] = frozenset()
+    scopes: frozenset[str] = frozenset(Scope)
+
+    @property
+    def signed_in(self) -> bool:
+        return self.user is not None or self.account is not None
+
+    @property
+    def has_session(self) -> bool:
+        """Whether they come in by a browser, too."""
+        return self.user is not None and self.scopes == frozenset(Scope)
+
+    def __str__(self) -> str:
+        return self.name
 
 
 @dataclass
 class World:
-    """The objects, and the ids by which routes name them."""
+    """The objects, the ids by which routes name them, and the people. `owner` owns the API's team."""
 
     owner: User
     team: Team
+    consumer: Team
+    api: Api
     by_route: dict[str, str]
     values: dict[str, str]
+    roles: dict[str, Role] = field(default_factory=dict)
 
     def kwargs_of(self, route: Route) -> dict[str, Any]:
         """The values of the route's parameters. A KeyError means: add the new route to this world."""
-        return {name: self._value(route, name) for name in route.kwargs}
+        return {name: self.value_of(route, name) for name in route.kwargs}
 
-    def _value(self, route: Route, name: str) -> str:
+    def value_of(self, route: Route, name: str) -> str:
         for key in sorted(self.by_route, key=len, reverse=True):
             path, _hash, kwarg = key.partition("#")
             if kwarg == name and route.path.startswith(path):
@@ -52,30 +89,101 @@ class World:
 
 def make_world() -> World:
     """Make everything once."""
-    owner = factories.make_user("kim@example.test", name="Kestrel Kim")
-    team = factories.make_team("Kestrel")
-    membership = factories.join(team, owner, TeamRole.OWNER)
-    colleague = factories.make_user("kestrel-colleague@example.test", name="Kestrel Colleague")
-    fellow = factories.join(team, colleague, TeamRole.DEVELOPER)
-    return World(owner, team, *_ids(owner, team, membership, fellow, colleague))
+    team, consumer = factories.make_team("Kestrel"), factories.make_team("Osprey")
+    roles = _roles(team, consumer)
+    world = World(roles["owner"].user, team, consumer, *_objects(team, consumer, roles), roles=roles)  # type: ignore[arg-type]
+    for role in roles.values():
+        if role.user and not role.at_api and not role.at_consumer:
+            notify([role.user], name="test", title="A notice", body="Its text")
+    return world
 
 
-def _ids(
-    owner: User, team: Team, membership: Membership, fellow: Membership, colleague: User
-) -> tuple[dict[str, str], dict[str, str]]:
+def _roles(team: Team, consumer: Team) -> dict[str, Role]:
+    """Everybody who walks, by name."""
+    elsewhere = factories.make_team("Elsewhere")
+    roles = [Role("anonymous"), _person("outsider", elsewhere=(elsewhere, TeamRole.OWNER))]
+    roles += [_person(role.value, at_api=(team, role)) for role in TeamRole]
+    roles += [_person(f"consumer {role.value}", at_consumer=(consumer, role)) for role in TeamRole]
+    roles += [_person(role.value, platform=[role.value]) for role in PlatformRole]
+    owner = next(role for role in roles if role.name == "owner")
+    _token, value = factories.make_api_token(user=owner.user, scopes=[Scope.READ])
+    roles.append(
+        Role("read token", user=owner.user, token=value, at_api="owner", scopes=frozenset({Scope.READ}))
+    )
+    account = factories.make_service_account(team, TeamRole.PUBLISHER, "Merlin robot")
+    _token, value = factories.make_api_token(service_account=account)
+    roles.append(Role("service account", account=account, token=value, at_api="publisher"))
+    operator = factories.make_user("operator@example.test", name="Operator", is_staff=True, is_superuser=True)
+    roles.append(Role("operator", operator, token=factories.make_api_token(user=operator)[1]))
+    return {role.name: role for role in roles}
+
+
+def _person(
+    name: str,
+    *,
+    at_api: tuple[Team, str] | None = None,
+    at_consumer: tuple[Team, str] | None = None,
+    elsewhere: tuple[Team, str] | None = None,
+    platform: list[str] | None = None,
+) -> Role:
+    word = f"{CANARY} " if at_api else f"{CONSUMER} " if at_consumer else ""
+    user = factories.make_user(
+        f"{name.replace(' ', '-')}@example.test", name=f"{word}{name.title()}", platform_roles=platform or []
+    )
+    for place in (at_api, at_consumer, elsewhere):
+        if place:
+            factories.join(place[0], user, place[1])
+    return Role(
+        name,
+        user,
+        token=factories.make_api_token(user=user)[1],
+        at_api=str(at_api[1]) if at_api else "",
+        at_consumer=str(at_consumer[1]) if at_consumer else "",
+        elsewhere=str(elsewhere[1]) if elsewhere else "",
+        platform=frozenset(platform or ()),
+    )
+
+
+def _objects(
+    team: Team, consumer: Team, roles: dict[str, Role]
+) -> tuple[Api, dict[str, str], dict[str, str]]:
+    owner, asks = roles["owner"].user, roles["consumer developer"].user
+    assert owner is not None
+    assert asks is not None
     actor = actor_of_user(owner)
-    api = factories.make_api(team, "Kestrel ledger", visibility=Visibility.PRIVATE, summary="Kestrel summary")
+    fellow = factories.join(
+        team, factories.make_user("kestrel-fellow@example.test", name="Kestrel Fellow"), TeamRole.DEVELOPER
+    )
+    guest = factories.make_user("kestrel-guest@example.test", name="Guest")
+
+    api = factories.make_api(
+        team, "Kestrel ledger", visibility=Visibility.PRIVATE, summary="Kestrel summary", tags=["Kestrel"]
+    )
+    api.shares.create(team=consumer)
     version = factories.make_version(api)
+    version.upstream.name = "merlin-backend"  # type: ignore[union-attr]
+    version.upstream.save()  # type: ignore[union-attr]
+    first = factories.make_revision(version)
+    first.note = "Merlin note"
+    first.save()
+    sunset = timezone.now().date() + timedelta(days=10)
+    ended = factories.make_version(api, major=2)
+    ApiVersion.objects.filter(pk=ended.pk).update(state=ApiVersion.State.DEPRECATED, sunset_on=sunset)
+    factories.make_version(api, major=3, state=ApiVersion.State.DRAFT)
     offer = factories.make_plan(api, "Kestrel plan", quota_day=1000)
     other = factories.make_plan(api, "Kestrel other plan")
+    hidden = factories.make_plan(api, "Merlin draft plan", state=Plan.State.DRAFT, published_at=None)
+
     gateway = factories.make_gateway("shared-edge")
     publication = factories.make_publication(version, gateway)
+    publication.revision = factories.make_revision(version)
+    publication.save()
     deployment = Deployment.objects.create(gateway=gateway, cause_label="Kestrel ledger was published")
     node = GatewayNode.objects.create(gateway=gateway, name="edge-1", agent_url="http://127.0.0.1:1")
     finding = DriftFinding.objects.create(
         gateway=gateway,
         kind="upstream",
-        object_id=version.upstream.bindings.get(environment__slug="production").public_id,
+        object_id=version.upstream.bindings.get(environment__slug="production").public_id,  # type: ignore[union-attr]
         label="Kestrel backend",
         sort="changed",
         digest="0" * 64,
@@ -83,27 +191,39 @@ def _ids(
         first_seen=timezone.now(),
         last_seen=timezone.now(),
     )
-    application = factories.make_application(team, "Kestrel robot")
-    subscription = factories.make_subscription(application, offer)
-    credential, _value = factories.make_credential(subscription, name="Kestrel key")
+
+    application = factories.make_application(consumer, "Osprey robot")
+    subscription = factories.make_subscription(application, offer, api_version=version)
+    credential, _value = factories.make_credential(subscription, name="Osprey key")
     rotation = Rotation.objects.create(
-        old=factories.make_credential(subscription, name="Kestrel old key", state="rotating")[0],
-        new=factories.make_credential(subscription, name="Kestrel new key")[0],
-        started_by="Kestrel Kim",
+        old=factories.make_credential(subscription, name="Osprey old key", state="rotating")[0],
+        new=factories.make_credential(subscription, name="Osprey new key")[0],
+        started_by="Osprey Olga",
         ends_at=timezone.now() + timedelta(hours=1),
     )
     Block.objects.create(
         subscription=subscription, reason="quota_day", until=timezone.now() + timedelta(hours=1)
     )
-    second = factories.make_application(team, "Kestrel second robot")
-    request = factories.make_request(second, other, by=colleague, reason="Kestrel reason")
-    account = factories.make_service_account(team, name="Kestrel service")
+    held = factories.make_subscription(
+        factories.make_application(consumer, "Osprey held robot"), offer, api_version=version
+    )
+    Subscription.objects.filter(pk=held.pk).update(state="suspended", state_reason="Hold.")
+    request = factories.make_request(
+        factories.make_application(consumer, "Osprey second robot"),
+        other,
+        by=asks,
+        version=version,
+        reason="Osprey reason",
+    )
+
+    account = factories.make_service_account(team, name="Merlin service")
     account_token, _value = factories.make_api_token(service_account=account)
     token, _value = factories.make_api_token(user=owner)
-    group = create_approver_group(team, actor=actor, name="Kestrel approvers", people=[owner])
-    invitation = invite_member(team, actor=actor, email="kestrel-guest@example.test")
-    notice = notify([owner], name="test", title="Kestrel notice", body="Kestrel body")[0]
-    event = record_event("api.changed", api, actor=actor, note="Kestrel note")
+    group = create_approver_group(team, actor=actor, name="Merlin approvers", people=[owner])
+    invitation = invite_member(team, actor=actor, email=guest.email)
+    notice = notify([owner], name="test", title="Kestrel notice", body="Merlin body")[0]
+    refresh_search(api)
+    event = record_event("api.changed", api, actor=actor, note="Merlin note")
     by_route = {
         "teams/#slug": team.slug,
         "teams/<slug:slug>/members/#public_id": fellow.public_id,
@@ -113,19 +233,23 @@ def _ids(
         "invitations/#public_id": invitation.public_id,
         "settings/tokens/#public_id": token.public_id,
         "notices/#public_id": notice.public_id,
-        "administration/people/#public_id": owner.public_id,
+        "administration/people/#public_id": fellow.user.public_id,
         "apis/#slug": api.slug,
         "publish/#slug": api.slug,
+        f"{PUBLISH}plans/<slug:plan>/<slug:move>/#plan": hidden.plan.slug,
+        f"{PUBLISH}v<int:major>/reinstate/#major": "2",
+        f"{PUBLISH}v<int:major>/spec/#major": "3",
         "usage/apis/#slug": api.slug,
         "usage/applications/#public_id": application.public_id,
         "usage/subscriptions/#public_id": subscription.public_id,
         "usage/spark/#public_id": api.public_id,
-        "upstreams/#public_id": version.upstream.public_id,
+        "upstreams/#public_id": version.upstream.public_id,  # type: ignore[union-attr]
         "environments/#slug": "production",
         "applications/#public_id": application.public_id,
         "requests/#public_id": request.public_id,
         "approvals/#public_id": request.public_id,
         "subscriptions/#public_id": subscription.public_id,
+        "subscriptions/<slug:public_id>/resume/#public_id": held.public_id,
         "credentials/#public_id": credential.public_id,
         "rotations/#public_id": rotation.public_id,
         "usage/credentials/#public_id": credential.public_id,
@@ -146,29 +270,65 @@ def _ids(
         "api/v1/notices/#public_id": notice.public_id,
         "api/v1/audit-events/#public_id": event.public_id,
         "api/v1/apis/#slug": api.slug,
-        "api/v1/upstreams/#public_id": version.upstream.public_id,
+        f"{REST_VERSION}/reinstate#major": "2",
+        f"{REST_VERSION}/retire#major": "2",
+        f"{PUBLISH}v<int:major>/retire/#major": "2",
+        "gateways/<slug:slug>/retire/#slug": factories.make_gateway("idle-edge").slug,
+        f"{REST_PLAN}/publish#plan": hidden.plan.slug,
+        "api/v1/upstreams/#public_id": version.upstream.public_id,  # type: ignore[union-attr]
         "api/v1/environments/#slug": "production",
         "api/v1/applications/#public_id": application.public_id,
         "api/v1/access-requests/#public_id": request.public_id,
         "api/v1/subscriptions/#public_id": subscription.public_id,
+        "api/v1/subscriptions/(?P<public_id>[a-z0-9_]+)/resume#public_id": held.public_id,
         "api/v1/credentials/#public_id": credential.public_id,
         "api/v1/rotations/#public_id": rotation.public_id,
         "api/v1/gateways/#slug": gateway.slug,
         "api/v1/gateways/<slug:slug>/drift/#public_id": finding.public_id,
         "api/v1/deployments/#public_id": deployment.public_id,
         "api/v1/publications/#public_id": publication.public_id,
+        "admin/teams/user/#object_id": str(owner.pk),
+        "admin/teams/team/#object_id": str(team.pk),
+        "admin/audit/auditevent/#object_id": str(event.pk),
+        "admin/#app_label": "teams",
+        "admin/#url": "nowhere/",
+        "admin/r/#content_type_id": "1",
+        "admin/r/#object_id": "1",
+        "accounts/#key": "not-a-key",
+        "accounts/#uidb36": "1",
+        "accounts/#pk": "1",
+        "accounts/#provider_id": "oidc",
     }
     values = {
         "team": team.slug,
         "major": "1",
         "plan": offer.plan.slug,
-        "move": "deprecate",
+        "move": "publish",
         "kind": "api",
-        "other": "nobody-else",
+        "other": consumer.slug,
         "environment": "production",
         "secret": "not-the-secret",
+        # What bodies name (tests/security/bodies.py).
+        "second_plan": other.plan.slug,
+        "consumer": consumer.slug,
+        "consumer_id": consumer.public_id,
+        "application": application.public_id,
+        "gateway": gateway.slug,
+        "upstream": version.upstream.public_id,  # type: ignore[union-attr]
+        "first_revision": first.public_id,
+        "person": fellow.user.public_id,
+        "api_id": api.public_id,
+        "team_pk": str(team.pk),
     }
-    return by_route, values
+    return api, by_route, values
 
 
-__all__ = ["CANARY", "World", "make_world"]
+def ids_of(world: World) -> list[str]:
+    """What a stranger may put into a filter, a search or an order: ids and names of one object of each kind."""
+    named = ("applications/", "requests/", "subscriptions/", "deployments/", "api/v1/audit-events/")
+    ids = [world.by_route[f"{path}#public_id"] for path in named]
+    place = [world.team.slug, world.api.slug, f"{world.team.slug}/{world.api.slug}", world.consumer.slug]
+    return [*ids, *place, world.api.public_id, world.owner.public_id, CANARY]
+
+
+__all__ = ["CANARY", "CONSUMER", "INWARD", "Role", "World", "ids_of", "make_world"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import re
 import socket
+import string
 import time
 from collections.abc import Callable
 from typing import Any
@@ -312,6 +314,40 @@ def test_strange_keys_are_refused_t9(call: Call, shop: Shop, key: Key, value: st
     """T9."""
     for name in ("x-api-key", "authorization"):
         assert call(shop.path, headers={name: value.encode()}).status_code == 401
+
+
+def send_hostile_keys(gateway: NodeUnderTest, shop: Shop, *, count: int, seed: int) -> None:
+    """Values that no client library would send, byte by byte: refused as a key, or as no HTTP at all."""
+    chance = random.Random(seed)
+    start = f"GET {shop.path}/x HTTP/1.1\r\nhost: x\r\nconnection: close\r\n".encode()
+    for _number in range(count):
+        name = chance.choice(
+            [b"x-api-key: ", b"authorization: ", b"authorization: Bearer ", b"authorization: bearer\t"]
+        )
+        value = chance.randbytes(chance.randrange(120)).replace(
+            b"\n", chance.choice([b"", b"\x00", b"\r", b"\xff"])
+        )
+        if chance.random() < 0.3:
+            value = (
+                f"ghp{''.join(chance.choices(string.ascii_letters + string.digits, k=65))}".encode()
+                + value[:3]
+            )
+        answer = raw(gateway, start + name + value + b"\r\n\r\n")
+        assert answer.count(b"HTTP/1.1 ") == 1, (name, value)
+        assert answer.split(b" ", 2)[1] in (b"400", b"401"), (name, value, answer)
+
+
+def test_raw_bytes_in_the_place_of_a_key_are_refused_t09(
+    gateway: NodeUnderTest, shop: Shop, key: Key
+) -> None:
+    send_hostile_keys(gateway, shop, count=200, seed=9)
+
+
+@pytest.mark.long
+def test_raw_bytes_in_the_place_of_a_key_are_refused_in_full_t09(
+    gateway: NodeUnderTest, shop: Shop, key: Key
+) -> None:
+    send_hostile_keys(gateway, shop, count=5_000, seed=random.randrange(2**32))
 
 
 def test_two_keys_in_one_call_mean_the_first(call: Call, shop: Shop, key: Key) -> None:

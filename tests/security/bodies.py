@@ -1,0 +1,185 @@
+"""For every route that changes something: a body that is valid for whoever may send it.
+
+`{name}` is taken from the world (tests/security/world.py). A new route that writes needs its body here; the
+matrix says so by failing.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from tests import factories
+from tests.security.routes import Route
+from tests.security.world import World
+
+SUNSET = str(timezone.now().date() + timedelta(days=20))
+LATER = (timezone.now() + timedelta(days=20)).isoformat()
+LISTENERS = [{"environment": "production", "port": 8081, "public_url": "http://new.example.test:8081"}]
+PUBLICATION = {
+    "api": "{team}/kestrel-ledger", "major": 1, "gateway": "{gateway}", "environment": "sandbox"
+}  # fmt: skip
+
+REST: dict[tuple[str, str], dict[str, Any] | None] = {
+    ("rest-team-list", "POST"): {"name": "Newcomers", "description": "New."},
+    ("rest-team-detail", "PATCH"): {"description": "Other words."},
+    ("rest-member-detail", "PATCH"): {"role": "viewer"},
+    ("rest-member-detail", "DELETE"): None,
+    ("rest-invitation-list", "POST"): {"email": "new-guest@example.test", "role": "viewer"},
+    ("rest-invitation-detail", "DELETE"): None,
+    ("rest-approver-group-list", "POST"): {"name": "More approvers", "people": []},
+    ("rest-approver-group-detail", "PATCH"): {"name": "Other approvers"},
+    ("rest-service-account-list", "POST"): {"name": "robot two", "role": "viewer"},
+    ("rest-service-account-detail", "PATCH"): {"name": "robot three"},
+    ("rest-service-account-detail", "DELETE"): None,
+    ("rest-service-account-token-list", "POST"): {"name": "deploy", "scopes": ["read"], "expires_at": LATER},
+    ("rest-service-account-token-detail", "DELETE"): None,
+    ("rest-token-list", "POST"): {"name": "mine", "scopes": ["read"], "expires_at": LATER},
+    ("rest-token-detail", "DELETE"): None,
+    ("rest-notice-read", "POST"): None,
+    ("rest-api-list", "POST"): {"team": "{team}", "name": "New api", "summary": "New."},
+    ("rest-api", "PATCH"): {"summary": "Other words."},
+    ("rest-share-list", "POST"): {"team": "elsewhere"},
+    ("rest-share", "DELETE"): None,
+    ("rest-version-list", "POST"): {"major": 9},
+    ("rest-version-spec", "PUT"): factories.SPEC,
+    ("rest-version-upstream", "PUT"): {"upstream": "{upstream}"},
+    ("rest-revision-list", "POST"): {"note": "Frozen."},
+    ("rest-version-deprecate", "POST"): {"sunset_on": SUNSET, "note": "Soon."},
+    ("rest-version-reinstate", "POST"): {"note": "Not yet."},
+    ("rest-version-retire", "POST"): {"note": "Over."},
+    ("rest-plan-list", "POST"): {"name": "New plan", "rate_calls": 5, "burst": 10},
+    ("rest-plan", "PATCH"): {"description": "Other words."},
+    ("rest-plan-publish", "POST"): None,
+    ("rest-plan-deprecate", "POST"): {"note": "Soon."},
+    ("rest-plan-close", "POST"): {"note": "Over."},
+    ("rest-upstream-list", "POST"): {"team": "{team}", "name": "new-backend"},
+    ("rest-upstream-binding", "PUT"): {"targets": [{"url": "http://127.0.0.1:9202", "weight": 1}]},
+    ("rest-environment-list", "POST"): {"name": "Staging", "slug": "staging", "environment_class": "o"},
+    ("rest-environment", "PATCH"): {"position": 7},
+    ("rest-application-list", "POST"): {"team": "{consumer}", "name": "New robot"},
+    ("rest-application-detail", "PATCH"): {"description": "Other words."},
+    ("rest-application-archive", "POST"): {"reason": "Over."},
+    ("rest-access-request-list", "POST"): {
+        "application": "{application}", "api": "{team}/kestrel-ledger", "version": 1, "environment": "sandbox",
+        "plan": "{second_plan}", "reason": "Osprey asks.",
+    },
+    ("rest-access-request-approve", "POST"): {"note": "Welcome."},
+    ("rest-access-request-reject", "POST"): {"note": "No."},
+    ("rest-access-request-withdraw", "POST"): None,
+    ("rest-subscription-close", "POST"): {"reason": "Over."},
+    ("rest-subscription-credentials", "POST"): {"name": "second key"},
+    ("rest-subscription-plan-change", "POST"): {"plan": "{second_plan}", "reason": "More calls."},
+    ("rest-subscription-resume", "POST"): None,
+    ("rest-subscription-suspend", "POST"): {"reason": "Hold."},
+    ("rest-credential-revoke", "POST"): {"reason": "Lost."},
+    ("rest-gateway-list", "POST"): {
+        "slug": "new-edge", "name": "New edge", "kind": "memory", "listeners": LISTENERS
+    },
+    ("rest-gateway-detail", "PATCH"): {"name": "Renamed edge"},
+    ("rest-gateway-reconcile", "POST"): None,
+    ("rest-publication-list", "POST"): PUBLICATION,
+    ("rest-publication-preview", "POST"): PUBLICATION,
+    ("rest-publication-roll-back", "POST"): {"revision": 1, "note": "Back."},
+    ("rest-publication-withdraw", "POST"): {"reason": "Over."},
+}  # fmt: skip
+
+PAGES: dict[str, dict[str, Any]] = {
+    "rest-docs": {},
+    "team-create": {"name": "Newcomers", "slug": "newcomers"},
+    "team-change": {"name": "Kestrel", "description": "Other words."},
+    "team-invite": {"email": "new-guest@example.test", "role": "viewer"},
+    "invitation-revoke": {},
+    "member-role": {"role": "viewer"},
+    "member-remove": {},
+    "approver-group-create": {"name": "More approvers"},
+    "approver-group-change": {"name": "Other approvers"},
+    "service-account-create": {"name": "robot two", "role": "viewer"},
+    "service-account-change": {"name": "robot three", "role": "viewer"},
+    "service-account-disable": {},
+    "service-account-token": {"name": "deploy", "scopes": ["read"], "lifetime": "30"},
+    "invitation-accept": {},
+    "invitation": {},
+    "profile": {"name": "Another Name", "theme": "dark"},
+    "token-create": {"name": "mine", "scopes": ["read"], "lifetime": "30"},
+    "token-revoke": {},
+    "notices-read": {},
+    "notice-open": {},
+    "person-roles": {"platform_roles": ["administrator"]},
+    "person-access": {},
+    "api-create": {"team": "{team_pk}", "name": "New api"},
+    "api-edit": {"name": "Kestrel ledger", "summary": "Other words.", "visibility": "private"},
+    "api-share": {"team": "elsewhere"},
+    "api-unshare": {},
+    "version-create": {},
+    "plan-create": {
+        "name": "New plan", "rate_calls": "5", "rate_period_s": "1", "burst": "10", "approval": "manual",
+        "currency": "EUR",
+    },
+    "plan-detail": {
+        "name": "Kestrel plan", "rate_calls": "5", "rate_period_s": "1", "burst": "10", "approval": "manual",
+        "currency": "EUR",
+    },
+    "plan-move": {},
+    "version-spec": {"text": json.dumps(factories.SPEC).replace("{", "{{").replace("}", "}}")},
+    "version-upstream": {"choose": "1", "upstream": "{upstream}"},
+    "version-deprecate": {"sunset_on": SUNSET, "note": "Soon."},
+    "version-reinstate": {"note": "Not yet."},
+    "version-retire": {"note": "Over."},
+    "upstream-detail": {
+        "environment": "production", "production-timeout_ms": "900", "production-connect_timeout_ms": "100",
+        "production-targets-TOTAL_FORMS": "1", "production-targets-INITIAL_FORMS": "0",
+        "production-targets-0-url": "http://127.0.0.1:9202", "production-targets-0-weight": "1",
+    },
+    "environment-create": {"name": "Staging", "slug": "staging", "environment_class": "o"},
+    "environment-edit": {"name": "Production", "position": "7"},
+    "application-create": {"team": "{consumer_id}", "name": "New robot"},
+    "application-change": {"name": "Osprey robot", "description": "Other words."},
+    "application-archive": {"reason": "Over."},
+    "request-access": {
+        "application": "{application}", "environment": "sandbox", "plan": "{second_plan}", "reason": "Osprey."
+    },
+    "request-withdraw": {},
+    "approval-approve": {"note": "Welcome."},
+    "approval-reject": {"note": "No."},
+    "subscription-plan": {"plan": "{second_plan}", "reason": "More calls."},
+    "subscription-suspend": {"reason": "Hold."},
+    "subscription-resume": {},
+    "subscription-close": {"reason": "Over."},
+    "credential-issue": {"name": "second key", "after": "1"},
+    "credential-revoke": {"reason": "Lost."},
+    "gateway-create": {
+        "slug": "new-edge", "name": "New edge", "kind": "memory", "port-production": "8081",
+        "url-production": "http://new.example.test:8081",
+    },
+    "gateway-compare": {},
+    "gateway-edit": {
+        "name": "Renamed edge", "port-production": "8080", "url-production": "http://e.example.test:8080"
+    },
+    "gateway-token": {},
+    "gateway-retire": {"reason": "Over."},
+    "node-retire": {},
+    "deployment-force": {},
+    "publication-create": {"places": ["{gateway}.sandbox"], "note": "Also here."},
+    "publication-roll-back": {"revision": "{first_revision}", "note": "Back."},
+    "publication-withdraw": {"reason": "Over."},
+}  # fmt: skip
+
+
+def body_of(world: World, route: Route) -> dict[str, Any] | None:
+    """The valid body of a route that changes something; None where it takes none. KeyError: add it here."""
+    if route.is_rest:
+        found = REST[route.name, route.method]
+        return found if found is factories.SPEC else _filled(found, world.values)
+    return _filled(PAGES[route.name], world.values)
+
+
+def _filled(value: Any, values: dict[str, str]) -> Any:
+    if isinstance(value, dict):
+        return {name: _filled(each, values) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_filled(each, values) for each in value]
+    return value.format_map(values) if isinstance(value, str) else value

@@ -1,0 +1,238 @@
+"""What the rules and the table of permissions say of each route and each role: the expectation of the matrix.
+
+Nothing here asks the product's `Actor`: roles are looked up in `teams/permissions.py` by name. A route whose
+rule is a verb needs nothing here unless it asks for more than its rule; a route with an id that says no more
+than "signed in" or "open" must stand in DOORS, or the matrix fails.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from teams.access import AGENT, OPEN, SIGNED_IN
+from teams.permissions import PLATFORM_TABLE, SCOPE_OF, TEAM_TABLE, Scope, Verb
+from tests.security.routes import Route
+from tests.security.world import Role
+
+API, CONSUMER, ANYWHERE, PLATFORM = "api", "consumer", "anywhere", "platform"
+SELF, PERSON = "self", "person"
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """`verb` on the objects of one side: the API's team, the consuming team, any team, by platform role alone.
+    SELF: things of the one person who owns the API's team. PERSON: whoever is no program. With a verb both ask for
+    its scope."""
+
+    verb: Verb | None
+    side: str
+
+    def holds(self, role: Role) -> bool:
+        if self.verb is None and self.side == ANYWHERE:
+            return role.signed_in
+        if self.side in (SELF, PERSON):
+            within = self.verb is None or SCOPE_OF[self.verb] in role.scopes
+            return within and role.user is not None and (self.side == PERSON or role.at_api == "owner")
+        assert self.verb is not None
+        if SCOPE_OF[self.verb] not in role.scopes:
+            return False
+        if PLATFORM_TABLE[self.verb] & role.platform:
+            return True
+        held = {
+            API: {role.at_api},
+            CONSUMER: {role.at_consumer},
+            ANYWHERE: {role.at_api, role.at_consumer, role.elsewhere},
+            PLATFORM: set(),
+        }[self.side]
+        return bool(TEAM_TABLE[self.verb] & held)
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Who finds the object of a route at all (for everybody else it is a 404), and who of them is let in (else 403)."""
+
+    sees: tuple[Grant, ...]
+    may: tuple[Grant, ...]
+
+
+def any_of(grants: tuple[Grant, ...], role: Role) -> bool:
+    return any(grant.holds(role) for grant in grants)
+
+
+def on(side: str, *verbs: Verb) -> tuple[Grant, ...]:
+    return tuple(Grant(verb, side) for verb in verbs)
+
+
+EVERYBODY = (Grant(None, ANYWHERE),)
+OWN = (Grant(None, SELF),)
+SEES_API = on(API, Verb.API_VIEW)
+FINDS_API = (*SEES_API, *on(CONSUMER, Verb.API_VIEW))
+"""In the catalogue: the API is private and shared with the consuming team."""
+SEES_APPLICATION = on(CONSUMER, Verb.APPLICATION_VIEW)
+SEES_GRANT = (*SEES_APPLICATION, *SEES_API)
+"""A request or a subscription, which both sides see."""
+SEES_RECEIVED = (*SEES_API, *on(PLATFORM, Verb.APPLICATION_VIEW))
+SEES_GATEWAY = on(ANYWHERE, Verb.GATEWAY_VIEW)
+SEES_USAGE = (*on(API, Verb.USAGE_VIEW), *on(CONSUMER, Verb.USAGE_VIEW))
+MANAGES_GATEWAY = Door(SEES_GATEWAY, on(PLATFORM, Verb.GATEWAY_MANAGE))
+READS_API = Door(FINDS_API, FINDS_API)
+READS_GRANT = Door(SEES_GRANT, SEES_GRANT)
+CLOSES = Door(SEES_GRANT, (*on(CONSUMER, Verb.APPLICATION_EDIT), *on(API, Verb.SUBSCRIPTION_SUSPEND)))
+DECIDES = Door(SEES_RECEIVED, on(API, Verb.REQUEST_DECIDE))
+CHANGES_API = Door(SEES_API, on(API, Verb.API_EDIT))
+PUBLISHES = Door(FINDS_API, on(API, Verb.API_PUBLISH))
+
+SIDES: tuple[tuple[str, tuple[Grant, ...], str], ...] = (
+    ("teams/", on(API, Verb.TEAM_VIEW), API),
+    ("api/v1/teams/", on(API, Verb.TEAM_VIEW), API),
+    ("publish/", SEES_API, API),
+    ("upstreams/", SEES_API, API),
+    ("api/v1/upstreams", SEES_API, API),
+    ("apis/", FINDS_API, API),
+    ("api/v1/apis", FINDS_API, API),
+    ("usage/apis/", on(API, Verb.USAGE_VIEW), API),
+    ("usage/spark/", on(API, Verb.USAGE_VIEW), API),
+    ("usage/applications/", on(CONSUMER, Verb.USAGE_VIEW), CONSUMER),
+    ("applications/", SEES_APPLICATION, CONSUMER),
+    ("api/v1/applications", SEES_APPLICATION, CONSUMER),
+    ("requests/", SEES_GRANT, CONSUMER),
+    ("api/v1/access-requests", SEES_GRANT, CONSUMER),
+    ("approvals/", SEES_RECEIVED, API),
+    ("subscriptions/", SEES_GRANT, CONSUMER),
+    ("api/v1/subscriptions", SEES_GRANT, CONSUMER),
+    ("credentials/", SEES_GRANT, CONSUMER),
+    ("api/v1/credentials", SEES_GRANT, CONSUMER),
+    ("publications/", SEES_API, API),
+    ("api/v1/publications", FINDS_API, API),
+    ("gateways/", SEES_GATEWAY, ANYWHERE),
+    ("api/v1/gateways", SEES_GATEWAY, ANYWHERE),
+    ("deployments/", SEES_GATEWAY, ANYWHERE),
+    ("api/v1/deployments", SEES_GATEWAY, ANYWHERE),
+    ("environments/", EVERYBODY, PLATFORM),
+    ("api/v1/environments", EVERYBODY, PLATFORM),
+    ("audit/", EVERYBODY, ANYWHERE),
+    ("api/v1/audit-events", on(API, Verb.AUDIT_VIEW), API),
+    ("administration/", EVERYBODY, PLATFORM),
+    ("api/v1/usage/", on(API, Verb.USAGE_VIEW), API),
+)
+"""Whose object a route names: who sees it, and on which side the verb of its rule is held. The longest one counts."""
+
+DOORS: dict[str, Door] = {
+    # Own things: nobody else's exist.
+    **dict.fromkeys(("token-revoke", "rest-token-detail", "notice-open", "rest-notice-detail",
+                     "rest-notice-read"), Door(OWN, OWN)),
+    "member-remove": Door(on(API, Verb.TEAM_MANAGE), on(API, Verb.TEAM_MANAGE)),
+    "invitation": Door((), ()),
+    "invitation-accept": Door((), ()),
+    # Open or signed in, and cut to what the reader may see.
+    **dict.fromkeys(("api-detail", "api-versions", "api-version", "api-reference", "api-plans", "version-openapi",
+                     "addresses-of-version", "published-openapi", "rest-api", "rest-version-list", "rest-version",
+                     "rest-version-spec", "rest-plan-list", "rest-plan", "rest-version-addresses",
+                     "rest-publication-detail", "rest-publication-enforcement"), READS_API),
+    **dict.fromkeys(("request-detail", "rest-access-request-detail", "subscription-detail", "enforcement",
+                     "call-samples", "enforcement-preview", "rest-subscription-detail",
+                     "rest-subscription-credentials", "rest-credential-detail", "rest-credential-enforcement",
+                     "rest-subscription-enforcement"), READS_GRANT),
+    "rest-environment": Door(EVERYBODY, EVERYBODY),
+    "application-detail": Door(SEES_APPLICATION, SEES_APPLICATION),
+    "subscribers": Door(SEES_API, SEES_API),
+    "publications-of-version": Door(SEES_API, SEES_API),
+    **dict.fromkeys(("publication-roll-back", "publication-withdraw"), Door(SEES_API, on(API, Verb.API_PUBLISH))),
+    "approval-detail": Door(SEES_RECEIVED, SEES_RECEIVED),
+    "approval-reject": Door(SEES_RECEIVED, SEES_RECEIVED),
+    "approval-approve": DECIDES,
+    **dict.fromkeys(("rest-access-request-approve", "rest-access-request-reject"), Door(SEES_GRANT, DECIDES.may)),
+    "request-access": READS_API,
+    **dict.fromkeys(("subscription-close", "rest-subscription-close"), CLOSES),
+    **dict.fromkeys(("subscription-suspend", "subscription-resume", "rest-subscription-suspend",
+                     "rest-subscription-resume"), Door(SEES_GRANT, on(API, Verb.SUBSCRIPTION_SUSPEND))),
+    **dict.fromkeys(("usage-keys", "usage-quota"), Door(SEES_USAGE, SEES_USAGE)),
+    # They ask for more than the rule at their door.
+    **dict.fromkeys(("gateway-edit", "gateway-token", "gateway-retire", "node-retire", "deployment-force"),
+                    MANAGES_GATEWAY),
+}  # fmt: skip
+
+WRITES: dict[str, Door] = {
+    # Routes that read by the door above and write by this one.
+    "rest-team-list": Door(EVERYBODY, on(PERSON, Verb.TEAM_MANAGE)),
+    "rest-token-list": Door(EVERYBODY, on(PERSON, Verb.TEAM_MANAGE)),
+    "rest-token-detail": Door(OWN, on(SELF, Verb.TEAM_MANAGE)),
+    "rest-member-detail": Door(on(API, Verb.TEAM_VIEW), on(API, Verb.TEAM_MANAGE)),
+    "rest-environment": Door(EVERYBODY, on(PLATFORM, Verb.ENVIRONMENT_MANAGE)),
+    "rest-api": Door(FINDS_API, on(API, Verb.API_EDIT)),
+    "rest-subscription-credentials": Door(SEES_GRANT, on(CONSUMER, Verb.CREDENTIAL_MANAGE)),
+    **dict.fromkeys(("rest-plan", "rest-plan-list", "rest-version-list", "rest-version-spec", "plan-detail",
+                     "upstream-detail"), CHANGES_API),
+    **dict.fromkeys(("rest-publication-roll-back", "rest-publication-withdraw"), PUBLISHES),
+    "approval-reject": DECIDES,
+    # The body names the object.
+    "rest-api-list": Door(on(API, Verb.TEAM_VIEW), on(API, Verb.API_EDIT)),
+    "rest-upstream-list": Door(on(API, Verb.TEAM_VIEW), on(API, Verb.API_EDIT)),
+    "rest-application-list": Door(on(CONSUMER, Verb.TEAM_VIEW), on(CONSUMER, Verb.APPLICATION_EDIT)),
+    "rest-access-request-list": Door(SEES_APPLICATION, on(CONSUMER, Verb.APPLICATION_EDIT)),
+    **dict.fromkeys(("rest-publication-list", "rest-publication-preview"), PUBLISHES),
+}  # fmt: skip
+CHOICES: dict[str, Door] = {
+    # Forms whose choices are cut to what the person may use: somebody else's is no valid choice, a 422.
+    "api-create": Door(EVERYBODY, on(API, Verb.API_EDIT)),
+    "application-create": Door(EVERYBODY, on(CONSUMER, Verb.APPLICATION_EDIT)),
+    "request-access": Door(FINDS_API, on(CONSUMER, Verb.APPLICATION_EDIT)),
+}
+
+
+def door_of(route: Route) -> Door:
+    """Who sees and who may enter. A KeyError means: say in tests/security/doors.py whose object it is."""
+    rule = route.rule
+    assert rule is not None, route
+    if route.is_write and route.name in WRITES:
+        return WRITES[route.name]
+    if route.is_write and route.name in CHOICES:
+        return CHOICES[route.name]
+    if route.name in DOORS:
+        return DOORS[route.name]
+    if rule.verb is None:
+        if route.kwargs:
+            raise KeyError(f"{route} says {rule} and names an object: say who may see it")
+        return Door(EVERYBODY, EVERYBODY)
+    if not route.kwargs and not route.path.startswith("api/v1/usage/"):
+        where = PLATFORM if rule.platform else ANYWHERE
+        return Door(on(where, rule.verb), on(where, rule.verb))
+    return _by_side(route, rule.verb)
+
+
+def _by_side(route: Route, verb: Verb) -> Door:
+    for prefix, sees, side in sorted(SIDES, key=lambda each: -len(each[0])):
+        if route.path.startswith(prefix):
+            return Door(SEES_API if sees is FINDS_API else sees, on(side, verb))
+    raise KeyError(f"{route} names an object of nobody: add its beginning to SIDES")
+
+
+def expected(route: Route, role: Role) -> str:
+    """What `role` gets from `route`, with real ids and a valid body: ok, 401, 403, 404, or sign in."""
+    rule = route.rule
+    assert rule is not None, route
+    if rule == AGENT:
+        return "401"
+    if not route.is_rest and not role.has_session and rule != OPEN:
+        return "sign in"  # pages know sessions alone: a token opens none
+    if route.is_rest and route.is_write and role.scopes == {Scope.READ}:
+        return "403"
+    if route.is_rest and not role.signed_in and rule != OPEN:
+        return "401"
+    return _inside(route, role if route.is_rest or role.has_session else Role("anonymous"))
+
+
+def _inside(route: Route, role: Role) -> str:
+    rule, door = route.rule, door_of(route)
+    assert rule is not None
+    if rule.verb is not None and not any_of(on(PLATFORM if rule.platform else ANYWHERE, rule.verb), role):
+        return "403" if route.is_rest else "404"
+    if door.may is EVERYBODY and rule in (OPEN, SIGNED_IN):
+        return "ok"
+    if not any_of(door.sees, role):
+        return "404"
+    refused = "422" if route.is_write and route.name in CHOICES else "403"
+    return "ok" if any_of(door.may, role) else refused
+
+
+__all__ = ["DOORS", "Door", "door_of", "expected"]
