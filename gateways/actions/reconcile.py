@@ -36,6 +36,7 @@ from gateways.egress import refusal_of_target
 from gateways.engine.changes import ChangeSet, Create, HeldBack, raise_if_unsafe
 from gateways.engine.document import Document, Ref
 from gateways.engine.driver import Driver, DriverError
+from gateways.engine.failpoints import failpoint
 from gateways.models import Deployment, Gateway, GatewayNode
 from gateways.queries.due import is_due
 from gateways.queries.explained import explained_deletions
@@ -65,6 +66,7 @@ def reconcile(gateway: Gateway, *, whether_due: bool = False) -> Deployment | No
     for attempt in range(MOST_RUNS):
         if (whether_due or attempt) and not is_due(gateway.pk):
             break
+        failpoint("push.before-lease")
         lease = take_lease(gateway.pk)
         if lease is None:
             break
@@ -129,10 +131,12 @@ class _Run:
         self._step("snapshot", "")
         proven = proven_objects(self.gateway.pk)
         desired = desired_objects(self.gateway, with_values=True)
+        failpoint("push.after-snapshot")
         self._step("compare", f"{len(desired)} objects")
         driver = self._driver()
         roots = _still_refused(desired, proven, asked=self.journal.deployment is not None)
         comparison = compare(driver, desired, roots, check_target=refusal_of_target)
+        failpoint("push.after-observe")
         result = self._push(driver, _Result(comparison, refused=roots))
         self._verify(driver, result, proven)
         return result
@@ -173,9 +177,12 @@ class _Run:
         if not self.version_taken:
             take_version(self.lease, self.version)
             self.version_taken = True
+            failpoint("push.version-taken")
         comparison = result.comparison
         self.journal.record(result.changes, comparison.held, comparison.adapted.notes, self.version)
+        failpoint("push.before-apply")
         driver.apply(result.changes, self._step)
+        failpoint("push.after-apply")
         Gateway.objects.filter(pk=self.gateway.pk, lease_owner=self.lease.owner).update(
             pushed_version=self.version,
             pushed_digest=result.changes.desired.digest(),
@@ -220,7 +227,9 @@ class _Run:
         )
         if not to_verify.is_empty:
             self._step("verify", f"{len(to_verify)} objects")
+            failpoint("push.before-verify")
             verdict = driver.verify(to_verify)
+            failpoint("push.after-verify")
             result.confirmed, result.unconfirmed = verdict.confirmed, verdict.unconfirmed
         renew_lease(self.lease)
         if not self.away:
@@ -235,10 +244,12 @@ class _Run:
         if result.unconfirmed or self.away:
             return self._fail(message, permanent=False, partly=True)
         held = bool(result.comparison.held or result.guarded)
+        failpoint("push.before-settle")
         self._settle(result, second_look=held)
         if result.guarded and self.journal.deployment is None and not self.journal.said_last(message):
             comparison = result.comparison
             self.journal.record(comparison.changes, comparison.held, comparison.adapted.notes, 0)
+        failpoint("push.before-finish")
         return self.journal.finish(State.PARTIAL if held else State.SUCCEEDED, message=message)
 
     def _message(self, result: _Result) -> str:

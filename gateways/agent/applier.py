@@ -15,6 +15,7 @@ from gateways.agent.admin import Admin, AdminUnreachable
 from gateways.agent.bootstrap import Json, composed
 from gateways.agent.envoy import EnvoyProcess
 from gateways.agent.store import Store
+from gateways.engine.failpoints import failpoint
 from gateways.engine.wire import REALISED_IN, Push, WireError, content_digest, subscription_of, version_of
 
 logger = structlog.get_logger(__name__)
@@ -102,13 +103,16 @@ class Applier:
                 raise Stale(f"version {self.held.version} is in force")
             started = self._clock()
             await self._try(push)
+            failpoint("agent.after-trial")
             before = await asyncio.to_thread(self._store.files)
             try:
                 await self._swap(push)
             except (Refused, NotInForce):
                 await self._restore(before)
                 raise
+            failpoint("agent.before-save")
             await asyncio.to_thread(self._store.save_push, push)
+            failpoint("agent.after-save")
             await asyncio.to_thread(self._store.keep_only, set(push.files))
             self.held = push
             logger.info("applied", version=push.version, seconds=round(self._clock() - started, 3))
@@ -176,6 +180,7 @@ class Applier:
             return
         rejected = await self._ask(self._admin.rejected)
         for number, phase in enumerate(push.phases, start=1):
+            failpoint(f"agent.phase-{number}")
             files = {name: push.blobs[content] for name, content in phase}
             await self._phase(files, rejected, is_last=number == len(push.phases))
 
@@ -204,6 +209,7 @@ class Applier:
             expected = {name: want for name, want in expected.items() if want[0] in serving}
         log_size = self._envoy.log_size()
         await asyncio.to_thread(self._store.write_files, changed)
+        failpoint("agent.swapped")
         await self._wait(dict(expected.values()), rejected, log_size)
         if "cds.json" in changed or "lds.json" in changed:
             await self._wait_warm(must=is_last and "lds.json" in changed)

@@ -1,0 +1,50 @@
+"""The kinds of gateway on which every fault is tried. Another kind is another line."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from gateways.models import Gateway
+from tests.gateways.envoy_node import EnvoyNode
+
+type MakeNode = Callable[..., EnvoyNode]
+
+
+@dataclass
+class FaultyEnvoyNode(EnvoyNode):
+    """An agent with Envoy that obeys failpoints."""
+
+    more: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {**super().environment, "GATEHOUSE_EMBEDDED": "1", **self.more}
+
+    def kill_gateway(self) -> None:
+        """kill -9 of the gateway alone; its agent lives."""
+        assert self.process is not None
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        for pid in children:
+            os.kill(int(pid), signal.SIGKILL)
+
+
+@dataclass(frozen=True)
+class GatewayKind:
+    """How a gateway of a kind is registered, and how a node of it is made."""
+
+    kind: str
+    make_node: MakeNode
+
+    def node(self, state: Path, **values: object) -> EnvoyNode:
+        return self.make_node(state, **values)
+
+
+KINDS = [
+    pytest.param(GatewayKind(Gateway.Kind.ENVOY, FaultyEnvoyNode), id="envoy"),
+]
