@@ -14,6 +14,7 @@ from gateways.comparison import weigh
 from gateways.connections import counted_nodes, driver_for
 from gateways.desired import desired_objects
 from gateways.engine.document import Document
+from gateways.engine.failpoints import failpoint
 from gateways.models import Gateway, GatewayNode
 from gateways.queries.due import lease_is_free
 
@@ -70,19 +71,22 @@ def fetch_config(gateway: Gateway) -> bytes | None:
     """
     if not gateway.pushed_version:
         return None
-    desired = desired_objects(gateway, with_values=True)
     nodes, _away = counted_nodes(gateway)
-    pushable = _pushable(gateway, desired, nodes)
     version = gateway.pushed_version
+    pushable = _pushable(gateway, nodes)
     if pushable.digest() != gateway.pushed_digest:
+        failpoint("fetch.before-number")
         version = _next_version(gateway)
+        # Read again after the number was taken: a push with a lower one may have taken a key away meanwhile.
+        pushable = _pushable(gateway, nodes)
         mark_behind([gateway.pk])
         ring([gateway.pk])
     return driver_for(gateway, version=version, nodes=nodes).snapshot(pushable)
 
 
-def _pushable(gateway: Gateway, desired: Document, nodes: list[GatewayNode]) -> Document:
-    """Desired state as this gateway can be given it, without what is known to be held back."""
+def _pushable(gateway: Gateway, nodes: list[GatewayNode]) -> Document:
+    """Desired state as this gateway can be given it now, without what is known to be held back."""
+    desired = desired_objects(gateway, with_values=True)
     adapted = driver_for(gateway, nodes=nodes).adapt(desired)
     held = {
         name: proof.held_back_reason

@@ -23,12 +23,14 @@ from gateways.actions.deployments import Journal, abandon_running
 from gateways.actions.lease import (
     Lease,
     LeaseLost,
+    kept,
     release_lease,
     renew_lease,
     take_lease,
     take_version,
 )
 from gateways.actions.proofs import Finding, Proven, proven_objects, unproven, write_proofs
+from gateways.actions.ringing import ring
 from gateways.comparison import Comparison, compare, weigh
 from gateways.connections import counted_nodes, driver_for, setup_digest
 from gateways.desired import desired_objects
@@ -71,12 +73,15 @@ def reconcile(gateway: Gateway, *, whether_due: bool = False) -> Deployment | No
         if lease is None:
             break
         try:
-            recorded = _Run(lease).carry_out() or recorded
+            with kept(lease):
+                recorded = _Run(lease).carry_out() or recorded
         except LeaseLost:
+            # Lost to another run, which then holds it; or only the number was, to an agent that fetched.
             log.warning("lease_lost", gateway=gateway.slug)
-            break
         finally:
             release_lease(lease)
+    else:
+        ring([gateway.pk])
     return recorded
 
 
@@ -292,7 +297,7 @@ class _Run:
         return self.journal.finish(state, message=message, attempt=attempt)
 
     def _step(self, name: str, detail: str) -> None:
-        """Progress of the driver, too: every step holds the lease for another minute. Raises LeaseLost."""
+        """Progress of the driver, too: every step holds the lease anew. Raises LeaseLost."""
         begun = self.journal.begin(name, detail)
         if begun or time.monotonic() - self.renewed_at > RENEW_EVERY_S:
             self.renewed_at = time.monotonic()

@@ -162,9 +162,13 @@ class EnvoyProcess:
         return process
 
     async def _drain(self) -> None:
-        """Callers that keep a connection open are told with their next answer; idle ones are not waited for."""
+        """Callers that keep a connection open are told with their next answer; idle ones are not waited for.
+
+        Until the listeners are closed new calls arrive at any moment, also between a look and the end.
+        """
         await self._admin.drain()
         await asyncio.sleep(LEAST_DRAIN_S)
+        await self._admin.close_listeners()
         deadline = time.monotonic() + DRAIN_S
         while time.monotonic() < deadline and await self._admin.calls_under_way():
             await asyncio.sleep(0.1)

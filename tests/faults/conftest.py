@@ -12,14 +12,15 @@ import pytest
 
 from tests.faults.kinds import KINDS
 from tests.faults.parts import Portal, make_portal, spoken_to
-from tests.faults.scene import Scene
+from tests.faults.scene import IssuedKey, Scene
 from tests.gateways.envoy_node import echo_upstream
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _quiet() -> None:
     """A line per call of ours would bury what the parts say."""
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    for name in ("httpx", "django_structlog"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 @pytest.fixture(scope="session")
@@ -56,3 +57,11 @@ def scene(
     made.prober.start()
     yield made
     made.close()
+
+
+@pytest.fixture
+def old(scene: Scene) -> IssuedKey:
+    """A key of the first API that works, and that the page says is live."""
+    issued = scene.key(scene.subscribe(scene.publications[0]))
+    scene.wait_until_live(issued)
+    return issued

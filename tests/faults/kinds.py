@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,14 +14,28 @@ import pytest
 from gateways.models import Gateway
 from tests.gateways.envoy_node import EnvoyNode
 
+SMALL_SEGMENTS = """
+import sys
+from gateways.agent import __main__, segments
+segments.SEGMENT_BYTES, segments.SETTLED_S = int(sys.argv[1]), 1.0
+sys.exit(__main__.main())
+"""
+
 type MakeNode = Callable[..., EnvoyNode]
 
 
 @dataclass
 class FaultyEnvoyNode(EnvoyNode):
-    """An agent with Envoy that obeys failpoints."""
+    """An agent with Envoy that obeys failpoints. It begins a new segment of its log after `segment_bytes`."""
 
     more: dict[str, str] = field(default_factory=dict)
+    segment_bytes: int = 0
+
+    @property
+    def command(self) -> list[str]:
+        if not self.segment_bytes:
+            return super().command
+        return [sys.executable, "-c", SMALL_SEGMENTS, str(self.segment_bytes)]
 
     @property
     def environment(self) -> dict[str, str]:

@@ -86,6 +86,16 @@ class Part:
         """The end of its log."""
         return self.launch().log.read_text(errors="replace")[-3_000:]
 
+    @contextlib.contextmanager
+    def held_up(self) -> Iterator[None]:
+        """All of it stands still within, as on a machine that is far too busy."""
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.killpg(self.process.pid, signal.SIGCONT)
+
     def kill(self) -> None:
         """End it and all that it started, at once: kill -9."""
         self._end(signal.SIGKILL)

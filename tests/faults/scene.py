@@ -113,15 +113,25 @@ class Scene:
     # ---- what is published, and who may call it ----
 
     def publish(self, count: int = 1) -> list[Publication]:
-        """More APIs."""
+        """More APIs, live on the gateway."""
+        made = self.announce(count)
+        self.wait_in_step()
+        self.publications += made
+        for issued in self.keys:
+            self._show(issued)
+        return made
+
+    def announce(self, count: int = 1) -> list[Publication]:
+        """APIs of which the gateway only hears, and the prober does not."""
+        made = []
         for _ in range(count):
-            number = len(self.publications) + 1
+            number = next(_numbers)
             api = factories.make_api(self.shop, f"Orders {number}")
             version = factories.make_version(api, url=self.upstream_url)
             factories.make_plan(api, rate_calls=1_000_000, burst=1_000_000)
-            self.publications.append(factories.make_publication(version, self.gateway))
+            made.append(factories.make_publication(version, self.gateway))
         self.ring()
-        return self.publications[-count:]
+        return made
 
     def path(self, publication: Publication) -> str:
         return f"{publication.claim.path}/orders"
@@ -140,9 +150,12 @@ class Scene:
         """Let the prober know a key that was issued elsewhere."""
         issued = IssuedKey(credential, value)
         self.keys.append(issued)
-        for publication in self.publications:
-            self.prober.know(value, self.path(publication), *self.bases)
+        self._show(issued)
         return issued
+
+    def _show(self, issued: IssuedKey) -> None:
+        for publication in self.publications:
+            self.prober.know(issued.value, self.path(publication), *self.bases)
 
     def revoke(self, issued: IssuedKey) -> None:
         """Take a key back; until the page says removed it may still work."""
@@ -215,6 +228,8 @@ class Scene:
 
     def close(self) -> None:
         self.prober.stop()
+        if self.portal.postgres.process is None:
+            self.portal.postgres.start()
         for node in self.nodes:
             if node.process is not None and node.process.poll() is None:
                 node.process.kill()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
 
 import pytest
 
@@ -36,14 +35,6 @@ AGENT_STEPS = [
 ]
 CONVERGED_S = 60.0
 """Within so long after a worker died everything is as it should be, without a hand."""
-
-
-@pytest.fixture
-def old(scene: Scene) -> IssuedKey:
-    """A key that works."""
-    issued = scene.key(scene.subscribe(scene.publications[0]))
-    scene.wait_until_live(issued)
-    return issued
 
 
 def decide(scene: Scene, old: IssuedKey) -> IssuedKey:
@@ -142,17 +133,4 @@ def test_r02_healed_by_time_alone_after(scene: Scene, old: IssuedKey, step: str)
     scene.wait_until_live(new, CONVERGED_S)
     scene.wait_in_step()
     scene.assert_desired_is_observed()
-    scene.assert_nothing_was_wrong()
-
-
-def test_r02_an_agent_that_is_stopped_and_started_is_not_forgotten(scene: Scene, old: IssuedKey) -> None:
-    """The agent is away while decisions are taken: nothing is said to be done there until it is."""
-    scene.prober.withdraw_all(old.value)
-    scene.node.stop(signal.SIGKILL)
-    new = decide(scene, old)
-    until(lambda: scene.said(old) == ["failed"], f"said to be unreachable: {scene.said(old)}")
-    assert scene.said(new) == ["failed"]
-    scene.node.start()
-    scene.pass_time()
-    assert_healed(scene, old, new)
     scene.assert_nothing_was_wrong()

@@ -120,6 +120,10 @@ class EnvoyNode:
         return f"http://127.0.0.1:{self.agent_port}"
 
     @property
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "gateways.agent"]
+
+    @property
     def environment(self) -> dict[str, str]:
         return {
             "PATH": os.environ["PATH"],
@@ -139,7 +143,7 @@ class EnvoyNode:
         self.state.parent.mkdir(parents=True, exist_ok=True)
         with (self.state.parent / f"{self.name}.agent.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "gateways.agent"],
+                self.command,
                 env=self.environment,
                 stdout=log,
                 stderr=log,
