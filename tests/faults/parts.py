@@ -16,6 +16,7 @@ from urllib.parse import quote
 import httpx
 import psycopg
 from celery import current_app
+from django.conf import settings
 from django.db import connections
 from django.test import override_settings
 from kombu import pools
@@ -147,6 +148,7 @@ class Portal:
     def __post_init__(self) -> None:
         self.orders.mkdir(exist_ok=True)
         (self.layout.state / "beat").mkdir(exist_ok=True)
+        (self.layout.state / "static").symlink_to(settings.STATIC_ROOT)
         self.postgres = Part("PostgreSQL", self._launch_postgres, self._database_answers, signal.SIGINT)
         self.redis = Part(
             "Redis", self.redis_server.launch, lambda: answers(self.redis_server.socket), signal.SIGTERM
@@ -327,11 +329,11 @@ def make_portal(state: Path, given: Mapping[str, str]) -> Portal:
 @contextlib.contextmanager
 def spoken_to(portal: Portal) -> Iterator[None]:
     """Within it the models and the bells of this process are those of `portal`."""
-    settings = connections["default"].settings_dict
-    before, broker = dict(settings), current_app.conf.broker_url
+    where = connections["default"].settings_dict
+    before, broker = dict(where), current_app.conf.broker_url
     server = portal.postgres_server
     connections.close_all()
-    settings.update(
+    where.update(
         NAME=DATABASE,
         USER=APP,
         PASSWORD=server.keyring["POSTGRES_APP_PASSWORD"],
@@ -345,7 +347,7 @@ def spoken_to(portal: Portal) -> Iterator[None]:
             yield
     finally:
         connections.close_all()
-        settings.update(before)
+        where.update(before)
         ring_at(broker)
 
 
