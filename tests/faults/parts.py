@@ -35,14 +35,15 @@ KEPT_COMMITS = ("-c", "synchronous_commit=on")
 """The scratch server gives up safety against a crash of the machine, never against a crash of its own."""
 
 
-def until[T](question: Callable[[], T], what: str, seconds: float = PATIENCE_S) -> T:
+def until[T](question: Callable[[], T], what: str | Callable[[], str], seconds: float = PATIENCE_S) -> T:
     """Ask until the answer is true, and give it. Fails with `what` after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
         answer = question()
         if answer:
             return answer
-        assert time.monotonic() < deadline, f"{what}: not within {seconds:.0f} s"
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what if isinstance(what, str) else what()}: not within {seconds:.0f} s")
         time.sleep(0.02)
 
 
@@ -308,7 +309,9 @@ class Portal:
 
     def _launch(self, name: str, *arguments: str) -> Launch:
         command = [sys.executable, "-m", *arguments]
-        return Launch(command=command, environment=self.environment, log=self.layout.log(name), directory=ROOT)
+        return Launch(
+            command=command, environment=self.environment, log=self.layout.log(name), directory=ROOT
+        )
 
     def _migrate(self) -> None:
         as_owner = {**self.environment, "DATABASE_URL": self.postgres_server.url(OWNER)}
@@ -359,5 +362,3 @@ def ring_at(url: str) -> None:
     current_app._after_fork()
     current_app.conf.broker_url = current_app.conf.broker_write_url = url
     ringing.hear_again()
-
-

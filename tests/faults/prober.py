@@ -182,9 +182,7 @@ class Prober:
 
     def failed(self) -> list[Call]:
         """Promised calls that got no answer, or an error of a gateway."""
-        return [
-            call for call, _since, right in self._judged() if call.status <= 0 or 500 <= call.status
-        ]
+        return [call for call, _since, right in self._judged() if call.status <= 0 or call.status >= 500]
 
     def judged(self) -> int:
         """How many calls were held to a promise."""

@@ -16,7 +16,7 @@ from gateways.connections import counted_nodes, driver_for
 from gateways.desired import desired_objects
 from gateways.drivers.envoy.client import documents
 from gateways.enforcement import enforcement_of, objects_of
-from gateways.models import EnforcementState, Gateway, GatewayListener, GatewayNode, Publication
+from gateways.models import Deployment, EnforcementState, Gateway, GatewayListener, GatewayNode, Publication
 from subscriptions.actions import issue_credential, revoke_credential
 from subscriptions.models import Credential, Subscription
 from teams.models import TeamRole
@@ -171,7 +171,11 @@ class Scene:
 
     def wait_until_live(self, issued: IssuedKey, seconds: float = 60) -> None:
         """Until the page says live; from then on the key opens its own route and no other."""
-        until(lambda: self.said(issued) == [State.LIVE], f"live: {self.said(issued)}", seconds)
+        until(
+            lambda: self.said(issued) == [State.LIVE],
+            lambda: f"live, not {self.said(issued)}; {self._why()}",
+            seconds,
+        )
         self.promise_live(issued)
 
     def promise_live(self, issued: IssuedKey) -> None:
@@ -181,7 +185,11 @@ class Scene:
 
     def wait_until_removed(self, issued: IssuedKey, seconds: float = 60) -> None:
         """Until the page says removed; from then on the key opens nothing."""
-        until(lambda: self.said(issued) == [State.REMOVED], f"removed: {self.said(issued)}", seconds)
+        until(
+            lambda: self.said(issued) == [State.REMOVED],
+            lambda: f"removed, not {self.said(issued)}; {self._why()}",
+            seconds,
+        )
         for publication in self.publications:
             self.prober.promise(issued.value, self.path(publication), REFUSED)
 
@@ -198,7 +206,7 @@ class Scene:
 
     def wait_in_step(self, seconds: float = 60) -> None:
         """Until everything that is desired is proven."""
-        until(self.is_in_step, f"in step: {self._why()}", seconds)
+        until(self.is_in_step, lambda: f"in step; {self._why()}", seconds)
 
     def is_in_step(self) -> bool:
         row = self.fresh()
@@ -206,7 +214,9 @@ class Scene:
 
     def _why(self) -> str:
         row = self.fresh()
-        return f"behind {row.behind_since}, lease {row.lease_until}, failures {row.failures}"
+        last = Deployment.objects.filter(gateway=row).order_by("-id").values_list("state", "message")[:3]
+        waits = f"behind {row.behind_since}, retry {row.retry_at}, lease {row.lease_until}"
+        return f"{waits}, failures {row.failures}, {list(last)}"
 
     def assert_desired_is_observed(self) -> None:
         """What the gateway holds is what is wanted, byte for byte, and all of it is proven."""
@@ -235,4 +245,6 @@ class Scene:
                 node.process.kill()
                 node.process.wait()
         connection.close()
-        Gateway.objects.filter(pk=self.gateway.pk).update(retired_at=self.gateway.created_at, behind_since=None)
+        Gateway.objects.filter(pk=self.gateway.pk).update(
+            retired_at=self.gateway.created_at, behind_since=None
+        )

@@ -36,9 +36,7 @@ def in_background(work) -> threading.Thread:
 
 
 @pytest.mark.parametrize("place", ["decision.committed", "decision.noted"])
-def test_r01_web_killed_after_the_commit(
-    scene: Scene, old: IssuedKey, client: Client, place: str
-) -> None:
+def test_r01_web_killed_after_the_commit(scene: Scene, old: IssuedKey, client: Client, place: str) -> None:
     """The decision stands, and reaches the gateway though nobody was told: the sweep compares."""
     scene.prober.withdraw_all(old.value)
     met = scene.portal.order(place, "kill-group")

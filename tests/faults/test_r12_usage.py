@@ -70,16 +70,18 @@ def count_through_faults(scene: Scene, rounds: int, calls: int) -> None:
             scene.portal.web.start()
         calling.join()
         if number % 2:
-            time.sleep(0.2)  # a log that is written every 100 ms; a gateway that is killed sooner loses the rest
+            time.sleep(
+                0.2
+            )  # a log that is written every 100 ms; a gateway that is killed sooner loses the rest
             assert scene.node.process is not None
             scene.node.process.kill()
             scene.bring_back(scene.node)
     mine = [issued.home for issued in keys]
     until(lambda: let_through(told(scene, mine)) == let_through(caller.counted), "counted as called")
     assert sum(caller.counted.values()) == rounds * calls
-    assert UsageRecord.objects.filter(subscription__in=[one.public_id for one in mine], status=200).count() == sum(
-        let_through(caller.counted).values()
-    )
+    assert UsageRecord.objects.filter(
+        subscription__in=[one.public_id for one in mine], status=200
+    ).count() == sum(let_through(caller.counted).values())
     segments = FeedCheckpoint.objects.filter(gateway=scene.gateway).count()
     assert segments > 2, "the log was rotated"
 
@@ -171,16 +173,8 @@ def send_shuffled(scene: Scene, issued: IssuedKey, count: int) -> None:
 
 def test_r12_batches_sent_thrice_shuffled_and_late_count_once(scene: Scene, old: IssuedKey) -> None:
     scene.prober.stop()
-    until(lambda: _is_shipped(scene), "the prober's own calls are counted")
-    before = told(scene, [old.home])
     fresh = scene.key(scene.subscribe(scene.publications[0]))
     send_shuffled(scene, fresh, 12)
-    assert told(scene, [old.home]) == before
-
-
-def _is_shipped(scene: Scene) -> bool:
-    last = UsageRecord.objects.filter(gateway=scene.gateway.public_id).count()
-    return last >= len(scene.prober.calls) * 0.9
 
 
 @pytest.mark.long
@@ -189,5 +183,3 @@ def test_r12_hundreds_of_batches(scene: Scene, old: IssuedKey) -> None:
     scene.prober.stop()
     fresh = scene.key(scene.subscribe(scene.publications[0]))
     send_shuffled(scene, fresh, 300)
-
-

@@ -24,8 +24,8 @@ from apis.models import Api, ApiVersion, Plan
 from gateways.actions import mark_behind, publish, reconcile, roll_back, withdraw
 from gateways.connections import counted_nodes, driver_for
 from gateways.drivers.memory import MemoryDriver, forget_gateways
-from gateways.engine.document import Route
 from gateways.enforcement import enforcement_of, objects_of
+from gateways.engine.document import Route
 from gateways.models import Gateway, GatewayListener, GatewayNode, Publication
 from subscriptions.actions import (
     approve_request,
@@ -99,7 +99,9 @@ def envoy(state: Path, portal: str) -> Iterator[UnderTest]:
         def call(path: str, key: str) -> int:
             headers = {"x-api-key": key} if key else {}
             try:
-                return client.get(f"http://127.0.0.1:{node.production_port}{path}", headers=headers).status_code
+                return client.get(
+                    f"http://127.0.0.1:{node.production_port}{path}", headers=headers
+                ).status_code
             except httpx.ConnectError:
                 return 404  # nothing is published, so nobody listens
 
@@ -347,7 +349,9 @@ class Decisions(RuleBasedStateMachine):
         row = Gateway.objects.get(pk=self.under_test.gateway.pk)
         assert row.behind_since is None, "one run is enough"
         nodes, _away = counted_nodes(row)
-        served = {route.id: route.revision for route in driver_for(row, nodes=nodes).observe(None).of_kind(Route)}
+        served = {
+            route.id: route.revision for route in driver_for(row, nodes=nodes).observe(None).of_kind(Route)
+        }
         wanted = {api.publications.get().public_id: api.revision for api in self.apis if api.revision}
         assert served == wanted
 

@@ -21,7 +21,7 @@ WRONG = [
     ("gatehouse.E012", {"GATEHOUSE_MASTER_KEYS": "1:c2hvcnQ="}),
     ("gatehouse.E013", {"GATEHOUSE_MASTER_KEYS": ""}),
     ("gatehouse.E014", {"GATEHOUSE_MASTER_KEYS": "1:" + "QUFB" * 11}),
-    ("gatehouse.E023", {"GATEHOUSE_FAILPOINTS": "/tmp"}),
+    ("gatehouse.E023", {"GATEHOUSE_FAILPOINTS": "/nowhere"}),
     ("gatehouse.E003", {"SECRET_KEY_FILE": "/nowhere/secret"}),
 ]
 COMMANDS = {
