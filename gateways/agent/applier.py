@@ -25,7 +25,12 @@ WARMING_S = 5.0
 START_S = 15.0
 _POLL_S = 0.02
 _SETTLE_S = 0.02
-"""Worker threads take a configuration over in their next loop, within this time."""
+"""Worker threads take a configuration over in their next loop, within this time.
+
+One that is later than that is no danger to a call that begins afterwards: the main thread puts the new
+configuration at the end of what the worker has to do (source/common/event/dispatcher_impl.cc, `post`), so ahead
+of any call that arrives later. Only calls that the worker had begun to read may still meet the old one.
+"""
 
 
 class Refused(Exception):

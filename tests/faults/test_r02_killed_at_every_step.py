@@ -88,6 +88,7 @@ def test_r02_an_agent_killed_at_every_step(scene: Scene, old: IssuedKey) -> None
     scene.assert_nothing_was_wrong()
 
 
+@pytest.mark.long
 def test_r02_all_of_the_worker_killed_and_healed_by_time_alone(scene: Scene, old: IssuedKey) -> None:
     """Nobody helps: the lease ends, beat sweeps."""
     scene.portal.beat.start()

@@ -57,6 +57,7 @@ def change_with_doubled_bells(scene: Scene, changes: int, seed: int) -> None:
 
 def run_doubled(scene: Scene, changes: int, seed: int) -> None:
     scene.portal.add_worker()
+    scene.portal.beat.start()
     with watched(scene) as versions:
         change_with_doubled_bells(scene, changes, seed)
         scene.wait_in_step()
