@@ -17,6 +17,7 @@ from audit.models import AuditEvent
 from audit.signals import event_recorded
 from gateways.actions import mark_behind, ring
 from gateways.engine.document import Kind
+from gateways.engine.failpoints import failpoint
 from gateways.models import AppliedObject, Gateway, Publication
 from subscriptions.models import Block, Subscription
 
@@ -29,7 +30,10 @@ def ring_touched(event: AuditEvent, **_kwargs: Any) -> None:
     """Note every gateway that `event` touches, then ring."""
     touched = TOUCHED.get(event.name)
     if touched is not None:
-        ring(mark_behind(touched(event.target_id).distinct()))
+        failpoint("decision.committed")
+        behind = mark_behind(touched(event.target_id).distinct())
+        failpoint("decision.noted")
+        ring(behind)
 
 
 def _of_gateway(public_id: str) -> QuerySet[Gateway]:

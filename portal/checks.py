@@ -76,6 +76,14 @@ def production_shape(**_: Any) -> list[CheckMessage]:
     if settings.EMBEDDED:
         return []
     found: list[CheckMessage] = []
+    if environment.text("GATEHOUSE_FAILPOINTS"):
+        found.append(
+            Error(
+                "GATEHOUSE_FAILPOINTS is set, which is for tests.",
+                hint="Unset GATEHOUSE_FAILPOINTS.",
+                id="gatehouse.E023",
+            )
+        )
     if settings.DEBUG:
         found.append(Error("DEBUG is on.", hint="Unset DEBUG outside development.", id="gatehouse.E020"))
     if "*" in settings.ALLOWED_HOSTS:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
@@ -34,9 +37,21 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    """A lost database is no error of ours: it comes back, and the caller may repeat."""
+    if isinstance(sys.exception(), (OperationalError, InterfaceError)):
+        return unavailable(request)
     return problem_page(
         request, 500, "server_error", "Gatehouse failed to answer. Repeat later; the log names this request."
     ) or render(request, "500.html", status=500)
+
+
+def unavailable(request: HttpRequest) -> HttpResponse:
+    """The database does not answer. Gateways do not need it."""
+    response = problem_page(
+        request, 503, "unavailable", "The database does not answer. Repeat in a few seconds."
+    ) or render(request, "503.html", status=503)
+    response["Retry-After"] = "5"
+    return response
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

@@ -7,6 +7,7 @@ base 62) + 6-character checksum: letters and digits only, 68 characters.
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,7 @@ from audit.sealing import base62, checksum, current_key, keyed_digest, random_te
 LENGTH = 68
 ID_ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 PURPOSE = "gateway-key"
+FORM = re.compile(r"^gh([a-z])([0-9a-z]{16})([0-9A-Za-z]{43})([0-9A-Za-z]{6})$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,12 @@ def make_key(environment_class: str) -> NewKey:
     prefix, key_id = f"gh{environment_class}", random_text(16, ID_ALPHABET)
     body = prefix + key_id + base62(secrets.token_bytes(32), 43)
     return NewKey(prefix, key_id, body + checksum(body))
+
+
+def key_id_of(value: str) -> str | None:
+    """The public id inside a well-formed key, None for anything else; needs no query."""
+    match = FORM.match(value) if len(value) == LENGTH else None
+    return match[2] if match and checksum(value[:-6]) == match[4] else None
 
 
 def key_digest(value: str) -> tuple[bytes, int]:

@@ -1,15 +1,20 @@
 """One reconcile per gateway at a time: a lease by conditional UPDATE, on the database's clock.
 
-It is never a transaction: a push takes seconds on the network. A worker that dies frees it by time, and one
-that was only slow finds at its next step that it has lost it, and stops.
+It is never a transaction: a push takes seconds on the network. While a run lives it is renewed beside its work,
+however long one step takes; a worker that dies frees it by time, so that the next is soon at work. One that was
+only cut off finds at its next step that it has lost it, and stops.
 """
 
 from __future__ import annotations
 
+import contextlib
 import secrets
+import threading
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import NamedTuple
 
+from django.db import Error, connection
 from django.db.models import DateTimeField, ExpressionWrapper, QuerySet, Value
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
@@ -17,7 +22,9 @@ from django.db.models.functions import Now
 from gateways.models import Gateway
 from gateways.queries.due import lease_is_free
 
-LEASE = timedelta(seconds=60)
+LEASE = timedelta(seconds=20)
+"""How long a gateway waits for a worker that died."""
+RENEW_EVERY_S = 4.0
 
 
 class Lease(NamedTuple):
@@ -39,9 +46,30 @@ def take_lease(gateway_id: int) -> Lease | None:
 
 
 def renew_lease(lease: Lease) -> None:
-    """Hold it for another minute. Raises LeaseLost."""
+    """Hold it for another while. Raises LeaseLost."""
     if not _held(lease).update(lease_until=_until()):
         raise LeaseLost
+
+
+@contextlib.contextmanager
+def kept(lease: Lease) -> Iterator[None]:
+    """Renews `lease` beside the work that is done within. Whether it is still held is for the work to ask."""
+    done = threading.Event()
+    keeper = threading.Thread(target=_keep, args=(lease, done), name=f"lease-{lease.gateway_id}", daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        done.set()
+        keeper.join()
+
+
+def _keep(lease: Lease, done: threading.Event) -> None:
+    while not done.wait(RENEW_EVERY_S):
+        # A database that is away for a moment is asked again; a lease that is lost stays lost.
+        with contextlib.suppress(Error):
+            _held(lease).update(lease_until=_until())
+        connection.close()
 
 
 def release_lease(lease: Lease) -> None:

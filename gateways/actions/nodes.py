@@ -17,6 +17,7 @@ from gateways.desired import desired_objects
 from gateways.egress import refusal_of_target
 from gateways.engine.document import Document, Upstream, digest, ref
 from gateways.engine.driver import Mark
+from gateways.engine.failpoints import failpoint
 from gateways.models import Gateway, GatewayNode
 from gateways.queries.due import lease_is_free
 
@@ -80,23 +81,26 @@ def fetch_config(gateway: Gateway, node: str = "") -> bytes | None:
     """
     if not gateway.pushed_version or gateway.held_since is not None:
         return None
-    desired = desired_objects(gateway, with_values=True)
     nodes, _away = counted_nodes(gateway)
-    pushable = _pushable(gateway, desired, nodes)
     version = gateway.pushed_version
+    pushable = _pushable(gateway, nodes)
     if pushable.digest() != gateway.pushed_digest:
         mark_behind([gateway.pk])
         ring([gateway.pk])
         if gateway.nodes.filter(name=node, version__gt=0).exists():
             return None
+        failpoint("fetch.before-number")
         version = _next_version(gateway)
+        # Read again after the number was taken: a push with a lower one may have taken a key away meanwhile.
+        pushable = _pushable(gateway, nodes)
     remember_handed_out(gateway.pk, Mark(version, pushable.digest()))
     return driver_for(gateway, version=version, nodes=nodes).snapshot(pushable)
 
 
-def _pushable(gateway: Gateway, desired: Document, nodes: list[GatewayNode]) -> Document:
-    """Desired state as this gateway can be given it, without what is known to be held back, and without
+def _pushable(gateway: Gateway, nodes: list[GatewayNode]) -> Document:
+    """Desired state as this gateway can be given it now, without what is known to be held back, and without
     upstreams that no push has carried there yet and that may not be called."""
+    desired = desired_objects(gateway, with_values=True)
     adapted = driver_for(gateway, nodes=nodes).adapt(desired)
     proven = proven_objects(gateway.pk)
     held = {name: proof.held_back_reason for name, proof in proven.items() if proof.held_back_reason}

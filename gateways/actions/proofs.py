@@ -13,6 +13,7 @@ from django.utils import timezone
 from audit.models import AuditEvent
 from gateways.actions.lease import Lease, lock_gateway
 from gateways.engine.document import Block, Document, Grant, Item, Key, Kind, Limit, Ref, Route, digest
+from gateways.engine.failpoints import failpoint
 from gateways.models import AppliedObject, Gateway
 
 REASON_CHARS = 400
@@ -76,6 +77,7 @@ def _says(proof: Proven, digest_wanted: str) -> bool:
 def write_proofs(lease: Lease, finding: Finding) -> int:
     """Keep what `finding` proves, changed rows only; their number. Raises LeaseLost."""
     proven = proven_objects(lease.gateway_id)
+    failpoint("proofs.before")
     with transaction.atomic():
         gateway = lock_gateway(lease)
         rows = list(_rows(gateway, finding, proven))
@@ -87,6 +89,8 @@ def write_proofs(lease: Lease, finding: Finding) -> int:
                 unique_fields=["gateway", "kind", "object_id"],
                 update_fields=["digest", "confirmed_at", "asked_at", "held_back_reason", "held_back_digest"],
             )
+        failpoint("proofs.inside")
+    failpoint("proofs.after")
     return len(rows)
 
 

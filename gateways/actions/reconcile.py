@@ -23,6 +23,7 @@ from gateways.actions.deployments import Journal, abandon_running
 from gateways.actions.lease import (
     Lease,
     LeaseLost,
+    kept,
     release_lease,
     renew_lease,
     take_lease,
@@ -30,6 +31,7 @@ from gateways.actions.lease import (
 )
 from gateways.actions.proofs import Finding, Proven, proven_objects, unproven, write_proofs
 from gateways.actions.restored import WAITS, hold_if_unknown, remember_handed_out
+from gateways.actions.ringing import ring
 from gateways.comparison import Comparison, compare, weigh
 from gateways.connections import counted_nodes, driver_for, setup_digest
 from gateways.desired import desired_objects
@@ -37,6 +39,7 @@ from gateways.egress import refusal_of_target
 from gateways.engine.changes import ChangeSet, Create, HeldBack, raise_if_unsafe
 from gateways.engine.document import Document, Ref
 from gateways.engine.driver import Driver, DriverError, Mark
+from gateways.engine.failpoints import failpoint
 from gateways.models import Deployment, Gateway, GatewayNode
 from gateways.queries.due import is_due
 from gateways.queries.explained import explained_deletions
@@ -68,16 +71,20 @@ def reconcile(gateway: Gateway, *, whether_due: bool = False) -> Deployment | No
     for attempt in range(MOST_RUNS):
         if (whether_due or attempt) and not is_due(gateway.pk):
             break
+        failpoint("push.before-lease")
         lease = take_lease(gateway.pk)
         if lease is None:
             break
         try:
-            recorded = _Run(lease).carry_out() or recorded
+            with kept(lease):
+                recorded = _Run(lease).carry_out() or recorded
         except LeaseLost:
+            # Lost to another run, which then holds it; or only the number was, to an agent that fetched.
             log.warning("lease_lost", gateway=gateway.slug)
-            break
         finally:
             release_lease(lease)
+    else:
+        ring([gateway.pk])
     return recorded
 
 
@@ -135,11 +142,13 @@ class _Run:
         self._step("snapshot", "")
         proven = proven_objects(self.gateway.pk)
         desired = desired_objects(self.gateway, with_values=True)
+        failpoint("push.after-snapshot")
         self._step("compare", f"{len(desired)} objects")
         driver = self._driver()
         roots = _still_refused(desired, proven, asked=self.journal.deployment is not None)
         comparison = compare(driver, desired, roots, check_target=refusal_of_target)
         driver = self._numbered(driver)
+        failpoint("push.after-observe")
         result = self._push(driver, _Result(comparison, refused=roots))
         self._verify(driver, result, proven)
         return result
@@ -193,10 +202,13 @@ class _Run:
         if not self.version_taken:
             take_version(self.lease, self.version)
             self.version_taken = True
+            failpoint("push.version-taken")
         comparison = result.comparison
         self.journal.record(result.changes, comparison.held, comparison.adapted.notes, self.version)
         remember_handed_out(self.gateway.pk, Mark(self.version, result.changes.desired.digest()))
+        failpoint("push.before-apply")
         driver.apply(result.changes, self._step)
+        failpoint("push.after-apply")
         Gateway.objects.filter(pk=self.gateway.pk, lease_owner=self.lease.owner).update(
             pushed_version=self.version,
             pushed_digest=result.changes.desired.digest(),
@@ -254,7 +266,9 @@ class _Run:
         )
         if not to_verify.is_empty:
             self._step("verify", f"{len(to_verify)} objects")
+            failpoint("push.before-verify")
             verdict = driver.verify(to_verify)
+            failpoint("push.after-verify")
             result.confirmed, result.unconfirmed = verdict.confirmed, verdict.unconfirmed
         renew_lease(self.lease)
         if not self.away:
@@ -270,10 +284,12 @@ class _Run:
         if result.unconfirmed or self.away:
             return self._fail(message, permanent=False, partly=True)
         held = bool(result.comparison.held or result.guarded)
+        failpoint("push.before-settle")
         self._settle(result, second_look=held)
         if result.guarded and self.journal.deployment is None and not self.journal.said_last(message):
             comparison = result.comparison
             self.journal.record(comparison.changes, comparison.held, comparison.adapted.notes, 0)
+        failpoint("push.before-finish")
         state = State.PARTIAL if held else State.SUCCEEDED
         return self.journal.finish(state, message=message, speaker=_speaker(result))
 
@@ -319,7 +335,7 @@ class _Run:
         return self.journal.finish(state, message=message, speaker=speaker, attempt=attempt)
 
     def _step(self, name: str, detail: str) -> None:
-        """Progress of the driver, too: every step holds the lease for another minute. Raises LeaseLost."""
+        """Progress of the driver, too: every step holds the lease anew. Raises LeaseLost."""
         begun = self.journal.begin(name, detail)
         if begun or time.monotonic() - self.renewed_at > RENEW_EVERY_S:
             self.renewed_at = time.monotonic()

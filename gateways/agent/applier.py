@@ -12,6 +12,7 @@ import structlog
 from gateways.agent.plane import DataPlane, NotInForce, Refused, Unreachable
 from gateways.agent.store import Store
 from gateways.engine.document import Kind
+from gateways.engine.failpoints import failpoint
 from gateways.engine.wire import REALISED_IN, Push, WireError, content_digest
 
 logger = structlog.get_logger(__name__)
@@ -84,13 +85,16 @@ class Applier:
                 raise Stale(f"version {self.held.version} is in force")
             started = self._clock()
             await self._plane.trial(push)
+            failpoint("agent.after-trial")
             before = await asyncio.to_thread(self._store.files)
             try:
                 await self._plane.swap(push, self.held)
             except (Refused, NotInForce):
                 await self._restore(before)
                 raise
+            failpoint("agent.before-save")
             await asyncio.to_thread(self._store.save_push, push)
+            failpoint("agent.after-save")
             await asyncio.to_thread(self._store.keep_only, set(push.files))
             self.held = push
             logger.info("applied", version=push.version, seconds=round(self._clock() - started, 3))

@@ -31,7 +31,7 @@ from subscriptions.models import Block, Credential, Subscription
 from teams.models import PlatformRole
 from teams.queries import actor_of_user
 from tests import factories
-from tests.gateways.gateway_node import TOKEN, EnvoyNode, echo_upstream, wait_for
+from tests.gateways.gateway_node import TOKEN, RunningNode, echo_upstream, wait_for
 
 pytestmark = [pytest.mark.envoy, pytest.mark.django_db(transaction=True)]
 
@@ -43,7 +43,7 @@ COUNT = 3
 class Edge:
     """A gateway of one running Envoy with three APIs, each with a subscription and a key."""
 
-    node: EnvoyNode
+    node: RunningNode
     gateway: Gateway
     subscriptions: list[Subscription]
     keys: list[str]
@@ -85,7 +85,7 @@ class Edge:
 
 @pytest.fixture
 def edge(tmp_path: Path, live_server: Any) -> Iterator[Edge]:
-    node = EnvoyNode(tmp_path / "agent", portal_url=live_server.url)
+    node = RunningNode(tmp_path / "agent", portal_url=live_server.url)
     gateway = factories.make_gateway("edge", Gateway.Kind.ENVOY, token=TOKEN)
     Gateway.objects.update(options={"listen": "127.0.0.1"})
     for listener in GatewayListener.objects.select_related("environment"):
@@ -445,7 +445,7 @@ def test_each_node_is_read_by_itself(edge: Edge, tmp_path: Path, live_server: An
     """Two nodes share the ports; what is changed on one is found there, and the other is clean."""
     ports = {"production_port": edge.node.production_port, "sandbox_port": edge.node.sandbox_port}
     second = Edge(
-        EnvoyNode(tmp_path / "second", portal_url=live_server.url, name="node-2", **ports),
+        RunningNode(tmp_path / "second", portal_url=live_server.url, name="node-2", **ports),
         edge.gateway,
         edge.subscriptions,
         edge.keys,

@@ -129,6 +129,10 @@ class RunningNode:
         return f"http://127.0.0.1:{self.agent_port}"
 
     @property
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "gateways.agent"]
+
+    @property
     def environment(self) -> dict[str, str]:
         return {
             "PATH": os.environ["PATH"],
@@ -152,7 +156,7 @@ class RunningNode:
         self.state.parent.mkdir(parents=True, exist_ok=True)
         with (self.state.parent / f"{self.name}.agent.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "gateways.agent"],
+                self.command,
                 env=self.environment,
                 stdout=log,
                 stderr=log,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -34,6 +35,8 @@ from tests import factories
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+reconciling = import_module("gateways.actions.reconcile")  # the package gives the function by that name
+
 Push = Callable[[Gateway], Deployment | None]
 
 
@@ -61,6 +64,17 @@ def settle(gateway: Gateway) -> None:
     """What the worker does when it hears the bell."""
     reconcile_gateway(gateway.pk)
     assert not is_behind(gateway)
+
+
+def test_a_run_that_never_comes_to_an_end_rings_for_the_next(
+    edge: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Events that arrive faster than runs end: the worker gives way to others, and is called again."""
+    rung: list[int] = []
+    monkeypatch.setattr(reconciling, "ring", rung.extend)
+    monkeypatch.setattr(reconciling, "is_due", lambda _gateway: True)
+    reconcile_gateway(edge.pk)
+    assert rung == [edge.pk]
 
 
 def test_the_task_goes_by_the_name_that_is_rung() -> None:

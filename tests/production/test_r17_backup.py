@@ -32,7 +32,7 @@ from subscriptions.models import Credential, Subscription
 from teams.models import SYSTEM, User
 from teams.queries import actor_of_user
 from tests import factories
-from tests.gateways.gateway_node import TOKEN, EnvoyNode, echo_upstream, wait_for
+from tests.gateways.gateway_node import TOKEN, RunningNode, echo_upstream, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = wheel() / "pginstall18" / "bin"
@@ -153,15 +153,15 @@ def test_what_cannot_be_done_is_said(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def node(tmp_path: Path, live_server: Any) -> Iterator[EnvoyNode]:
-    node = EnvoyNode(tmp_path / "agent", portal_url=live_server.url)
+def node(tmp_path: Path, live_server: Any) -> Iterator[RunningNode]:
+    node = RunningNode(tmp_path / "agent", portal_url=live_server.url)
     yield node
     if node.process is not None and node.process.poll() is None:
         node.stop()
 
 
 @pytest.fixture
-def subscription(node: EnvoyNode, dana: User, logistics: Any) -> Iterator[Subscription]:
+def subscription(node: RunningNode, dana: User, logistics: Any) -> Iterator[Subscription]:
     """An API on a real Envoy, and a subscription of Dana's team to it."""
     gateway = factories.make_gateway("edge", Gateway.Kind.ENVOY, token=TOKEN)
     gateway.options = {"listen": "127.0.0.1"}
@@ -177,7 +177,7 @@ def subscription(node: EnvoyNode, dana: User, logistics: Any) -> Iterator[Subscr
         yield factories.make_subscription(application, factories.make_plan(version.api))
 
 
-def ask(node: EnvoyNode, key: str) -> int:
+def ask(node: RunningNode, key: str) -> int:
     try:
         url = f"http://127.0.0.1:{node.production_port}/shop/orders/v1/orders"
         return httpx.get(url, headers={"x-api-key": key}, trust_env=False).status_code
@@ -198,7 +198,7 @@ def states(credential: Credential) -> list[str]:
 
 @pytest.mark.envoy
 def test_a_restored_portal_gives_no_revoked_key_back(
-    node: EnvoyNode,
+    node: RunningNode,
     subscription: Subscription,
     dana: User,
     ada: User,
@@ -273,7 +273,7 @@ def test_a_restored_portal_gives_no_revoked_key_back(
 
 @pytest.mark.envoy
 def test_a_node_that_lost_its_files_gets_nothing_while_it_is_held(
-    node: EnvoyNode, subscription: Subscription, dana: User, tmp_path: Path
+    node: RunningNode, subscription: Subscription, dana: User, tmp_path: Path
 ) -> None:
     node.start()
     wait_for(GatewayNode.objects.exists)

@@ -29,6 +29,7 @@ WRONG = [
     ("gatehouse.E012", {"GATEHOUSE_MASTER_KEYS": "1:c2hvcnQ="}),
     ("gatehouse.E013", {"GATEHOUSE_MASTER_KEYS": ""}),
     ("gatehouse.E014", {"GATEHOUSE_MASTER_KEYS": "1:" + "QUFB" * 11}),
+    ("gatehouse.E023", {"GATEHOUSE_FAILPOINTS": "/nowhere"}),
     ("gatehouse.E003", {"SECRET_KEY_FILE": "/nowhere/secret"}),
     ("gatehouse.E003", {"SECRET_KEY_FILE": "NOT-UTF-8"}),
     ("gatehouse.E001", {"SIGN_UP_OPEN": "maybe"}),

@@ -337,6 +337,28 @@ def test_t33_closing_ends_a_rotation_with_both_keys(people, offer):
         assert not Credential.objects.usable().filter(subscription=subscription).exists()
 
 
+def revoke_at_once(people, offer, *, trials: int) -> None:
+    """Two holders take the same key back: one does, and it is told once."""
+    _alice, dana, _erin, logistics = people
+    actor = actor_of_user(dana)
+    subscription = factories.make_subscription(factories.make_application(logistics), offer)
+    for _trial in range(trials):
+        credential, _value = factories.make_credential(subscription)
+        revoke = partial(revoke_credential, credential, actor=actor)
+        assert len(won(at_once(revoke, revoke))) == 1
+        told = AuditEvent.objects.filter(target_id=credential.public_id, name="credential.revoked")
+        assert told.count() == 1
+
+
+def test_t33_one_of_two_revokes_wins(people, offer):
+    revoke_at_once(people, offer, trials=TRIALS // 2)
+
+
+@pytest.mark.long
+def test_t33_one_of_two_revokes_wins_in_full(people, offer):
+    revoke_at_once(people, offer, trials=1_000)
+
+
 def test_t33_suspend_and_resume_alternate(people, offer):
     alice, _dana, _erin, logistics = people
     owner = actor_of_user(alice)

@@ -65,8 +65,12 @@ class Admin:
         await self._post("/reopen_logs")
 
     async def drain(self) -> None:
-        """Have Envoy tell its callers to go, and take no new connections."""
+        """Have Envoy tell its callers to go, each with its next answer."""
         await self._post("/drain_listeners?graceful")
+
+    async def close_listeners(self) -> None:
+        """Have Envoy take no new connections; those that it has go on."""
+        await self._post("/drain_listeners")
 
     async def _numbers(self, pattern: str) -> Mapping[str, int]:
         text = await self._get(f"/stats?format=json&filter={pattern}")

@@ -23,6 +23,7 @@ from gateways.agent.process import GatewayProcess, message, said_by
 from gateways.agent.settings import Settings
 from gateways.agent.store import Store, write_atomically
 from gateways.engine.document import canonical_json
+from gateways.engine.failpoints import failpoint
 from gateways.engine.wire import Push, content_digest, subscription_of, version_of
 
 PHASE_S = 20.0
@@ -32,7 +33,12 @@ LEAST_DRAIN_S = 0.5
 DRAIN_S = 5.0
 _POLL_S = 0.02
 _SETTLE_S = 0.02
-"""Worker threads take a configuration over in their next loop, within this time."""
+"""Worker threads take a configuration over in their next loop, within this time.
+
+One that is later than that is no danger to a call that begins afterwards: the main thread puts the new
+configuration at the end of what the worker has to do (source/common/event/dispatcher_impl.cc, `post`), so ahead
+of any call that arrives later. Only calls that the worker had begun to read may still meet the old one.
+"""
 
 # Envoy warns of each message of a young API, so once per key and push.
 _QUIET = ("--log-level", "warning", "--component-log-level", "misc:error")
@@ -143,6 +149,7 @@ class EnvoyPlane:
             return
         rejected = await self._ask(self.admin.rejected)
         for number, phase in enumerate(push.phases, start=1):
+            failpoint(f"agent.phase-{number}")
             files = {name: push.blobs[content] for name, content in phase}
             await self._phase(files, rejected, is_last=number == len(push.phases))
 
@@ -215,6 +222,7 @@ class EnvoyPlane:
             expected = {name: want for name, want in expected.items() if want[0] in serving}
         log_size = self.process.log_size()
         await asyncio.to_thread(self._store.write_files, changed)
+        failpoint("agent.swapped")
         await self._wait(dict(expected.values()), rejected, log_size)
         if "cds.json" in changed or "lds.json" in changed:
             await self._wait_warm(must=is_last and "lds.json" in changed)
@@ -264,9 +272,13 @@ class EnvoyPlane:
             raise NotInForce(f"Envoy does not answer on its admin port ({error}).") from None
 
     async def _drain(self) -> None:
-        """Callers that keep a connection open are told with their next answer; idle ones are not waited for."""
+        """Callers that keep a connection open are told with their next answer; idle ones are not waited for.
+
+        Until the listeners are closed new calls arrive at any moment, also between a look and the end.
+        """
         await self.admin.drain()
         await asyncio.sleep(LEAST_DRAIN_S)
+        await self.admin.close_listeners()
         deadline = time.monotonic() + DRAIN_S
         while time.monotonic() < deadline and await self.admin.calls_under_way():
             await asyncio.sleep(0.1)

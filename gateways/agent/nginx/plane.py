@@ -47,6 +47,7 @@ from gateways.agent.settings import UNIX, Settings, SettingsError
 from gateways.agent.store import Store, write_atomically
 from gateways.engine.directives import NotDirectives, parse
 from gateways.engine.document import Kind, canonical_json
+from gateways.engine.failpoints import failpoint
 from gateways.engine.wire import FILES_DIRECTORY, Push, content_digest
 
 logger = structlog.get_logger(__name__)
@@ -181,6 +182,7 @@ class NginxPlane:
             await self._start_with(files)
             return
         await self._wait_for_few()
+        failpoint("agent.phase-1")
         before = await self._reload(files)
         await self._wait_resolved(files)
         if held is not None and only_adds(held, push):
@@ -202,6 +204,7 @@ class NginxPlane:
             before = await asyncio.to_thread(workers.children, self.process.pid)
             said = self.process.log_size()
             await asyncio.to_thread(self._write, files)
+            failpoint("agent.swapped")
             self.process.signal(signal.SIGHUP)
         deadline = time.monotonic() + SERVED_S
         while not await self._answers_anew(files, before):
