@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.utils.safestring import SafeString
 from django.views.debug import ExceptionReporter
 
 from portal.logs import SECRET_NAMES, SECRET_TEXT
@@ -14,11 +15,11 @@ class SafeReporter(ExceptionReporter):
     taken out wherever else they stand, and so are parts of the address that are secrets (an invitation, a reset).
     """
 
-    def get_traceback_html(self) -> str:
-        return self._without_secrets(super().get_traceback_html())
+    def get_traceback_html(self) -> SafeString:
+        return SafeString(self._without_secrets(super().get_traceback_html()))
 
-    def get_traceback_text(self) -> str:
-        return self._without_secrets(super().get_traceback_text())
+    def get_traceback_text(self) -> SafeString:
+        return SafeString(self._without_secrets(super().get_traceback_text()))
 
     def _without_secrets(self, text: str) -> str:
         match = getattr(self.request, "resolver_match", None)

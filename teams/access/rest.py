@@ -52,7 +52,7 @@ class RulePermission(permissions.BasePermission):
 
 def _require_more_than_reading(request: Request, actor: Actor) -> None:
     """A token that may read changes nothing, whatever the verb of the route. Raises PermissionDenied."""
-    if request.method not in permissions.SAFE_METHODS and actor.scopes == {Scope.READ}:
+    if request.method not in permissions.SAFE_METHODS and actor.scopes == frozenset({Scope.READ.value}):
         raise PermissionDenied(_("This token may only read. Create one with the scope of this change."))
 
 
