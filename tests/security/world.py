@@ -307,6 +307,7 @@ def _objects(
         "kind": "api",
         "other": consumer.slug,
         "environment": "production",
+        "node": node.public_id,
         "secret": "not-the-secret",
         # What bodies name (tests/security/bodies.py).
         "second_plan": other.plan.slug,

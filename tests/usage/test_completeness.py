@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -23,9 +24,16 @@ from usage.queries import completeness
 from usage.ranges import window
 
 TOKEN = "agent-token-for-tests-" + "x" * 20
-NOW = timezone.now().replace(microsecond=0)
+NOW = datetime(2026, 11, 3, 12, tzinfo=UTC)
 type Enter = Callable[..., Client]
 type EnterRest = Callable[..., APIClient]
+
+
+@pytest.fixture(autouse=True)
+def _now() -> Iterator[None]:
+    """A clock that begins at NOW with every test, however late the test runs."""
+    with time_machine.travel(NOW):
+        yield
 
 
 def make_node(gateway: Gateway, name: str, *, silent: timedelta = timedelta()) -> GatewayNode:
