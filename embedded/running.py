@@ -70,8 +70,8 @@ async def _run(installation: Installation, lock: int, console: Console, supervis
     await _start_servers(supervisor, installation, parts, parts.sample("orders"), parts.sample("weather"))
     await prepare_portal(supervisor, installation)
     # One elsewhere is known to the portal too, as the first.
-    for gateway in GATEWAYS if installation.runs_agent else GATEWAYS[:1]:
-        await register_gateway(supervisor, installation, gateway)
+    gateways = GATEWAYS if installation.runs_agent else GATEWAYS[:1]
+    await together(*(register_gateway(supervisor, installation, gateway) for gateway in gateways))
     seeded = await seed_demo(supervisor, installation)
     (installation.layout.state / "beat").mkdir(exist_ok=True)
     agents = [parts.agent(gateway) for gateway in GATEWAYS if installation.runs_agent]

@@ -53,6 +53,7 @@ from gateways.engine.wire import FILES_DIRECTORY, Push, content_digest
 logger = structlog.get_logger(__name__)
 
 SERVED_S = 20.0
+STARTED_S = 5.0
 STOP_S = 6.0
 RESOLVED_S = 1.0
 _POLL_S = 0.01
@@ -151,9 +152,8 @@ class NginxPlane:
         return True
 
     async def reopen_logs(self) -> None:
-        """Have every process open the access log again."""
-        if not self.process.pid:
-            raise Unreachable("nginx is not running")
+        """Have every process open the access log again. A signal to an nginx that still starts would end it."""
+        await self._served()
         self.process.signal(signal.SIGUSR1)
 
     async def not_served(self, files: Mapping[str, str]) -> set[str]:
@@ -178,7 +178,7 @@ class NginxPlane:
     async def swap(self, push: Push, held: Push | None) -> None:
         """Write, reload, and wait until no worker answers by what was before."""
         files = push.files
-        if not self.process.pid:
+        if not await self._has_started():
             await self._start_with(files)
             return
         await self._wait_for_few()
@@ -195,6 +195,13 @@ class NginxPlane:
         with contextlib.suppress(NotInForce):
             await self._reload(files, heed=False)
 
+    async def _has_started(self) -> bool:
+        """Whether a worker answers; an nginx that is just starting has some seconds for it."""
+        deadline = time.monotonic() + STARTED_S
+        while not (live := await self.is_live()) and self.process.pid and time.monotonic() < deadline:
+            await asyncio.sleep(_POLL_S)
+        return live
+
     async def _reload(self, files: Mapping[str, str], *, heed: bool = True) -> frozenset[int]:
         """Returns the workers of before, once a new one with `files` answers. Raises Refused or NotInForce.
 
@@ -204,6 +211,7 @@ class NginxPlane:
             before = await asyncio.to_thread(workers.children, self.process.pid)
             said = self.process.log_size()
             await asyncio.to_thread(self._write, files)
+            self._files = files
             failpoint("agent.swapped")
             self.process.signal(signal.SIGHUP)
         deadline = time.monotonic() + SERVED_S
@@ -214,7 +222,6 @@ class NginxPlane:
             if time.monotonic() > deadline:
                 raise NotInForce(f"nginx has not taken up the files within {SERVED_S:.0f} seconds.")
             await asyncio.sleep(_POLL_S)
-        self._files = files
         return before
 
     async def _answers_anew(self, files: Mapping[str, str], before: frozenset[int]) -> bool:

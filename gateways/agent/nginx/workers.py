@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import time
 from pathlib import Path
 
+ORPHANS_S = 1.0
 _PROC = Path("/proc")
 _TITLE = b"nginx:"
 _LEAVING = b"shutting down"
@@ -30,12 +32,21 @@ def are_leaving(pids: frozenset[int]) -> bool:
 def end_orphans(directory: Path) -> None:
     """End the workers of a master that was killed: they would go on serving what it had read, for ever.
 
-    They are known by the directory in which they run, which is this agent's alone.
+    They are known by the directory in which they run, which is this agent's alone. They have a moment to end the calls
+    that they carry.
     """
-    for pid in _numbers():
-        if _title(pid).startswith(_TITLE) and _runs_in(pid) == directory:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+    found = frozenset(p for p in _numbers() if _title(p).startswith(_TITLE) and _runs_in(p) == directory)
+    _send(found, signal.SIGQUIT)
+    deadline = time.monotonic() + ORPHANS_S
+    while alive(found) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    _send(alive(found), signal.SIGKILL)
+
+
+def _send(pids: frozenset[int], number: int) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, number)
 
 
 def _numbers() -> list[int]:

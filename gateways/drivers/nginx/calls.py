@@ -48,7 +48,7 @@ def logged() -> Directive:
 
 
 def _key() -> list[Directive]:
-    """X-API-Key first, else Authorization: Bearer; then the exact key, its public id and its subscription.
+    """X-API-Key first, else Authorization, with Bearer or without as on Envoy; then the exact key and what it opens.
 
     What was found stands before what the caller sent, so that no key can look like a finding.
     """
@@ -57,7 +57,7 @@ def _key() -> list[Directive]:
         r"~^(?<gatehouse_exact>[0-9A-Za-z]+) (?<gatehouse_key_id>[0-9A-Za-z]+) (?<gatehouse_client>[^ ]+)"
         r" \k<gatehouse_exact>$"
     )
-    token = Expression(r"~^Bearer (?<gatehouse_token>[^ ]+)$")
+    token = Expression(r"~^(?:Bearer )?(?<gatehouse_token>[^ ]+)$")
     return [
         table(header, tables.KEY, {"": bearer}, default=header),
         table(Expression("$http_authorization"), bearer, {token: Expression("$gatehouse_token")}),

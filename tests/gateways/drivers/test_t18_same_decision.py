@@ -79,6 +79,23 @@ def test_a_base_path_in_other_letters_is_another_path_t18(both: dict[str, Shop])
         assert shop.gateway.call(shop.path.upper(), shop.key("a").value).status == 404
 
 
+@pytest.mark.parametrize(
+    "form", ["{}", "Bearer {}", "bearer {}", "Bearer  {}", "Basic {}", "Bearer {} x", "x {}"]
+)
+def test_both_gateways_read_the_same_forms_of_a_key_t9(both: dict[str, Shop], form: str) -> None:
+    """T9."""
+    statuses = set()
+    for shop in both.values():
+        gateway = shop.gateway
+        assert isinstance(gateway, NodeUnderTest)
+        headers = {"authorization": form.format(shop.key("a").value)}
+        response = gateway.client.get(gateway.url(shop.path), headers=headers)
+        seen = dict(response.json()["headers"]) if response.status_code == 200 else {}
+        assert "authorization" not in seen
+        statuses.add(response.status_code)
+    assert len(statuses) == 1
+
+
 def test_a_key_in_other_letters_is_another_key_t9(both: dict[str, Shop]) -> None:
     """nginx compares texts of its tables without regard to case; a key must not profit from it."""
     for shop in both.values():
