@@ -142,6 +142,7 @@ def _ids(
         "api/v1/credentials/#public_id": credential.public_id,
         "api/v1/rotations/#public_id": rotation.public_id,
         "api/v1/gateways/#slug": gateway.slug,
+        "api/v1/gateways/#node": node.public_id,
         "api/v1/deployments/#public_id": deployment.public_id,
         "api/v1/publications/#public_id": publication.public_id,
     }
