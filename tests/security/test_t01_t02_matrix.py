@@ -119,7 +119,8 @@ def test_its_own_team_does_reach_them(world: World) -> None:
 
 NOT_FOR_OWNERS = {
     "environment-create", "environment-edit", "administration", "person-roles", "person-access", "gateway-create",
-    "invitation", "metrics", "rest-usage-summary", "rest-usage-timeseries", "rest-usage-breakdown", "rest-usage-records",
+    "invitation", "metrics",
+    "rest-usage-summary", "rest-usage-timeseries", "rest-usage-breakdown", "rest-usage-records",
 }  # fmt: skip
-"""Routes of administrators and of the monitoring, the invitation whose secret is in a mail, and REST queries that need a
-parameter."""
+"""Routes of administrators and of the monitoring, the invitation whose secret is in a mail, and REST queries that
+need a parameter."""
