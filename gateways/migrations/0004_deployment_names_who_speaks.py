@@ -13,6 +13,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='deployment',
             name='speaker',
-            field=models.CharField(choices=[('gateway', "In the gateway's own words"), ('guard', 'Waits until a person has looked'), ('portal', 'What happened')], default='portal', max_length=8),
+            field=models.CharField(choices=[('gateway', "In the gateway's own words"), ('guard', 'Waits until a person has looked'), ('portal', 'What happened')], db_default='portal', default='portal', max_length=8),
         ),
     ]

@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='gateway',
             name='drift_policy',
-            field=models.CharField(choices=[('report', 'Report it and wait for a person'), ('overwrite', 'Overwrite it at once')], default='report', max_length=9, verbose_name='drift'),
+            field=models.CharField(choices=[('report', 'Report it and wait for a person'), ('overwrite', 'Overwrite it at once')], db_default='report', default='report', max_length=9, verbose_name='drift'),
         ),
         migrations.AddField(
             model_name='gateway',
@@ -30,7 +30,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='gateway',
             name='unread',
-            field=models.JSONField(blank=True, default=list, editable=False),
+            field=models.JSONField(blank=True, db_default=models.Value([], models.JSONField()), default=list, editable=False),
         ),
         migrations.CreateModel(
             name='DriftFinding',

@@ -73,7 +73,7 @@ class Deployment(Stateful, Record):
     deleted_count = models.PositiveIntegerField(default=0)
     notes = models.JSONField(default=list)
     message = models.TextField(blank=True)
-    speaker = models.CharField(max_length=8, choices=Speaker, default=Speaker.PORTAL)
+    speaker = models.CharField(max_length=8, choices=Speaker, default=Speaker.PORTAL, db_default="portal")
     started_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
 

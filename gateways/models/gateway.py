@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Q, Value
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -79,10 +79,14 @@ class Gateway(Record):
     pushed_version = models.PositiveBigIntegerField(default=0, editable=False)
     pushed_digest = models.CharField(max_length=64, blank=True, editable=False)
     pushed_setup = models.CharField(max_length=64, blank=True, editable=False)
-    drift_policy = models.CharField(_("drift"), max_length=9, choices=DriftPolicy, default=DriftPolicy.REPORT)
+    drift_policy = models.CharField(
+        _("drift"), max_length=9, choices=DriftPolicy, default=DriftPolicy.REPORT, db_default="report"
+    )
     inspect_at = models.DateTimeField(null=True, editable=False)
     inspected_at = models.DateTimeField(null=True, editable=False)
-    unread = models.JSONField(default=list, blank=True, editable=False)
+    unread = models.JSONField(
+        default=list, db_default=Value([], models.JSONField()), blank=True, editable=False
+    )
     held_since = models.DateTimeField(null=True, editable=False)
     held_reason = models.CharField(max_length=300, blank=True, db_default="", default="", editable=False)
     retired_at = models.DateTimeField(null=True, blank=True, editable=False)

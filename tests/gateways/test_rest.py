@@ -113,7 +113,7 @@ def test_a_gateway_is_made_changed_and_never_shows_its_token_again(ada: User, ap
     )
     assert made.status_code == 201
     token = made.json()["token"]
-    assert len(token) == 48
+    assert len(token) == 68
     assert token not in api.get("/api/v1/gateways/west").content.decode()
     changed = api.patch("/api/v1/gateways/west", {"name": "Far west"}, headers={"If-Match": made["ETag"]})
     assert changed.json()["name"] == "Far west"

@@ -74,6 +74,8 @@ SEES_GRANT = (*SEES_APPLICATION, *SEES_API)
 SEES_RECEIVED = (*SEES_API, *on(PLATFORM, Verb.APPLICATION_VIEW))
 SEES_GATEWAY = on(ANYWHERE, Verb.GATEWAY_VIEW)
 SEES_USAGE = (*on(API, Verb.USAGE_VIEW), *on(CONSUMER, Verb.USAGE_VIEW))
+SEES_FINDING = on(API, Verb.GATEWAY_VIEW)
+"""Drift of an object of the API's team."""
 MANAGES_GATEWAY = Door(SEES_GATEWAY, on(PLATFORM, Verb.GATEWAY_MANAGE))
 READS_API = Door(FINDS_API, FINDS_API)
 READS_GRANT = Door(SEES_GRANT, SEES_GRANT)
@@ -102,6 +104,8 @@ SIDES: tuple[tuple[str, tuple[Grant, ...], str], ...] = (
     ("api/v1/subscriptions", SEES_GRANT, CONSUMER),
     ("credentials/", SEES_GRANT, CONSUMER),
     ("api/v1/credentials", SEES_GRANT, CONSUMER),
+    ("rotations/", SEES_GRANT, CONSUMER),
+    ("api/v1/rotations", SEES_GRANT, CONSUMER),
     ("publications/", SEES_API, API),
     ("api/v1/publications", FINDS_API, API),
     ("gateways/", SEES_GATEWAY, ANYWHERE),
@@ -132,7 +136,13 @@ DOORS: dict[str, Door] = {
     **dict.fromkeys(("request-detail", "rest-access-request-detail", "subscription-detail", "enforcement",
                      "call-samples", "enforcement-preview", "rest-subscription-detail",
                      "rest-subscription-credentials", "rest-credential-detail", "rest-credential-enforcement",
-                     "rest-subscription-enforcement"), READS_GRANT),
+                     "rest-subscription-enforcement", "rotation-detail", "rest-rotation-detail",
+                     "rest-subscription-rotations"), READS_GRANT),
+    **dict.fromkeys(("drift-finding", "rest-drift-detail", "rest-drift"), Door(SEES_FINDING, SEES_FINDING)),
+    **dict.fromkeys(("drift-overwrite", "drift-ignore", "rest-drift-overwrite", "rest-drift-ignore"),
+                    Door(SEES_FINDING, on(PLATFORM, Verb.GATEWAY_MANAGE))),
+    # Adopting asks for the right to change the upstream too, and nobody here holds both.
+    **dict.fromkeys(("drift-adopt", "rest-drift-adopt"), Door(SEES_FINDING, ())),
     "rest-environment": Door(EVERYBODY, EVERYBODY),
     "application-detail": Door(SEES_APPLICATION, SEES_APPLICATION),
     "subscribers": Door(SEES_API, SEES_API),
@@ -146,9 +156,11 @@ DOORS: dict[str, Door] = {
     **dict.fromkeys(("subscription-close", "rest-subscription-close"), CLOSES),
     **dict.fromkeys(("subscription-suspend", "subscription-resume", "rest-subscription-suspend",
                      "rest-subscription-resume"), Door(SEES_GRANT, on(API, Verb.SUBSCRIPTION_SUSPEND))),
-    **dict.fromkeys(("usage-keys", "usage-quota"), Door(SEES_USAGE, SEES_USAGE)),
+    **dict.fromkeys(("usage-keys", "usage-quota", "usage-key", "rest-credential-usage",
+                     "rest-subscription-quota"), Door(SEES_USAGE, SEES_USAGE)),
     # They ask for more than the rule at their door.
-    **dict.fromkeys(("gateway-edit", "gateway-token", "gateway-retire", "node-retire", "deployment-force"),
+    **dict.fromkeys(("gateway-edit", "gateway-token", "gateway-retire", "node-retire", "deployment-force",
+                     "gateway-held"),
                     MANAGES_GATEWAY),
 }  # fmt: skip
 

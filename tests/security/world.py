@@ -16,6 +16,7 @@ from django.utils import timezone
 from apis.actions.search import refresh_search
 from apis.models import Api, ApiVersion, Plan, Visibility
 from audit.actions import record_event
+from gateways.actions import difference_of
 from gateways.models import Deployment, DriftFinding, GatewayNode
 from subscriptions.models import Block, Rotation, Subscription
 from teams.actions import create_approver_group, invite_member, notify
@@ -224,6 +225,9 @@ def _objects(
     notice = notify([owner], name="test", title="Kestrel notice", body="Merlin body")[0]
     refresh_search(api)
     event = record_event("api.changed", api, actor=actor, note="Merlin note")
+    idle, restored = factories.make_gateway("idle-edge"), factories.make_gateway("restored-edge")
+    restored.held_since, restored.held_reason = timezone.now(), "It knows more than the database."
+    restored.save()
     by_route = {
         "teams/#slug": team.slug,
         "teams/<slug:slug>/members/#public_id": fellow.public_id,
@@ -273,7 +277,9 @@ def _objects(
         f"{REST_VERSION}/reinstate#major": "2",
         f"{REST_VERSION}/retire#major": "2",
         f"{PUBLISH}v<int:major>/retire/#major": "2",
-        "gateways/<slug:slug>/retire/#slug": factories.make_gateway("idle-edge").slug,
+        "gateways/<slug:slug>/retire/#slug": idle.slug,
+        "api/v1/gateways/(?P<slug>[a-z0-9-]+)/retire#slug": idle.slug,
+        "api/v1/gateways/(?P<slug>[a-z0-9-]+)/release#slug": restored.slug,
         f"{REST_PLAN}/publish#plan": hidden.plan.slug,
         "api/v1/upstreams/#public_id": version.upstream.public_id,  # type: ignore[union-attr]
         "api/v1/environments/#slug": "production",
@@ -315,6 +321,8 @@ def _objects(
         "consumer_id": consumer.public_id,
         "application": application.public_id,
         "gateway": gateway.slug,
+        "difference": difference_of(restored).seen,
+        "rotation_ends": rotation.ends_at.isoformat(),
         "upstream": version.upstream.public_id,  # type: ignore[union-attr]
         "first_revision": first.public_id,
         "person": fellow.user.public_id,

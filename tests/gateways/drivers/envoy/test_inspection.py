@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateways.drivers.envoy.adapt import adapt
-from gateways.drivers.envoy.inspection import Setup, read, taken_apart
+from gateways.drivers.agents.adapt import adapt
+from gateways.drivers.agents.inspection import Setup
+from gateways.drivers.envoy.inspection import read, taken_apart
 from gateways.drivers.envoy.inverse import mask, masked, unmasked
 from gateways.drivers.envoy.resources import xds_file
 from gateways.drivers.envoy.translate import files
@@ -30,7 +31,7 @@ LISTENERS = (
 
 
 def setup(nodes: int = 1) -> Setup:
-    return Setup(LISTENERS, "127.0.0.1", nodes)
+    return Setup("envoy", LISTENERS, "127.0.0.1", nodes)
 
 
 def written(document: Document, nodes: int = 1) -> dict[str, str]:
