@@ -66,7 +66,7 @@ def test_a_day_that_is_being_read_is_left_for_the_next_time(
         connections.close_all()
 
     with transaction.atomic():
-        assert UsageRecord.objects.count() >= 0, "holds the calls of every day"
+        list(UsageRecord.objects.all()[:1])
         thread = threading.Thread(target=keep)
         thread.start()
         thread.join()
