@@ -31,6 +31,7 @@ from tests.embedded.conftest import remove_outside
 from tests.gateways.envoy_node import free_port
 
 PATIENCE_S = 60.0
+START_S = 180.0
 KEPT_COMMITS = ("-c", "synchronous_commit=on")
 """The scratch server gives up safety against a crash of the machine, never against a crash of its own."""
 
@@ -60,7 +61,7 @@ class Part:
     def start(self) -> None:
         """Start it and wait until it is ready."""
         self.begin()
-        until(self.is_ready, f"{self.name} is ready")
+        until(self.is_ready, f"{self.name} is ready", START_S)
 
     def begin(self) -> None:
         """Start it and wait for nothing."""
@@ -208,7 +209,7 @@ class Portal:
         for part in (self.web, self.worker):
             part.begin()
         for part in (self.web, self.worker):
-            until(part.is_ready, f"{part.name} is ready")
+            until(part.is_ready, f"{part.name} is ready", START_S)
 
     def stop(self) -> None:
         """Nothing of it is needed any more."""
