@@ -114,11 +114,28 @@ class Part:
     def _end(self, how: signal.Signals) -> None:
         if self.process is None:
             return
+        children = _children(self.process.pid)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, how)
+        for pid in children:  # those of PostgreSQL lead groups of their own, and keep the next from starting
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, how)
         self.process.wait(PATIENCE_S)
+        until(lambda: not any(map(_lives, children)), f"what {self.name} started is gone")
         until(lambda: not _group_lives(self.process.pid), f"{self.name} is gone")
         self.process = None
+
+
+def _children(parent: int) -> list[int]:
+    with contextlib.suppress(OSError):
+        return [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+    return []
+
+
+def _lives(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    return False
 
 
 def _group_lives(group: int) -> bool:
