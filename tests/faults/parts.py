@@ -31,6 +31,7 @@ from tests.embedded.conftest import remove_outside
 from tests.gateways.gateway_node import free_port
 
 PATIENCE_S = 60.0
+START_S = 180.0
 KEPT_COMMITS = ("-c", "synchronous_commit=on")
 """The scratch server gives up safety against a crash of the machine, never against a crash of its own."""
 
@@ -60,7 +61,7 @@ class Part:
     def start(self) -> None:
         """Start it and wait until it is ready."""
         self.begin()
-        until(self.is_ready, f"{self.name} is ready")
+        until(self.is_ready, f"{self.name} is ready", START_S)
 
     def begin(self) -> None:
         """Start it and wait for nothing."""
@@ -113,11 +114,28 @@ class Part:
     def _end(self, how: signal.Signals) -> None:
         if self.process is None:
             return
+        children = _children(self.process.pid)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, how)
+        for pid in children:  # those of PostgreSQL lead groups of their own, and keep the next from starting
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, how)
         self.process.wait(PATIENCE_S)
+        until(lambda: not any(map(_lives, children)), f"what {self.name} started is gone")
         until(lambda: not _group_lives(self.process.pid), f"{self.name} is gone")
         self.process = None
+
+
+def _children(parent: int) -> list[int]:
+    with contextlib.suppress(OSError):
+        return [int(pid) for pid in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+    return []
+
+
+def _lives(pid: int) -> bool:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    return False
 
 
 def _group_lives(group: int) -> bool:
@@ -208,7 +226,7 @@ class Portal:
         for part in (self.web, self.worker):
             part.begin()
         for part in (self.web, self.worker):
-            until(part.is_ready, f"{part.name} is ready")
+            until(part.is_ready, f"{part.name} is ready", START_S)
 
     def stop(self) -> None:
         """Nothing of it is needed any more."""

@@ -186,12 +186,17 @@ class Scene:
     def wait_until_removed(self, issued: IssuedKey, seconds: float = 60) -> None:
         """Until the page says removed; from then on the key opens nothing."""
         until(
-            lambda: self.said(issued) == [State.REMOVED],
+            lambda: self._is_gone(issued),
             lambda: f"removed, not {self.said(issued)}; {self._why()}",
             seconds,
         )
         for publication in self.publications:
             self.prober.promise(issued.value, self.path(publication), REFUSED)
+
+    def _is_gone(self, issued: IssuedKey) -> bool:
+        """Said to be removed; a key that was taken back before any push was never on the gateway."""
+        said = self.said(issued)
+        return said == [State.REMOVED] or (not said and self.is_in_step())
 
     # ---- what must hold in the end ----
 
