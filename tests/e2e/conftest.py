@@ -30,6 +30,9 @@ AXE = (Path(__file__).resolve().parents[1] / "vendor" / "axe-core" / "axe.min.js
 SERIOUS = """axe.run({exclude: [["#reference"]]}).then((found) => found.violations
     .filter((rule) => ["serious", "critical"].includes(rule.impact))
     .map((rule) => rule.id + ": " + rule.nodes[0].target))"""
+SETTLED = """Promise.all(document.getAnimations()
+    .filter((one) => one.effect.getComputedTiming().iterations !== Infinity).map((one) => one.finished))"""
+"""Colours fade when the theme changes; axe must not look at them half-way."""
 WATCH = """window.reports = []; document.addEventListener("securitypolicyviolation",
     (event) => reports.push(event.violatedDirective + " " + event.blockedURI));"""
 
@@ -127,6 +130,7 @@ class Person:
         for scheme, width in (("light", 1320), ("dark", 1320), ("light", 390)):
             self.page.emulate_media(color_scheme=scheme)
             self.page.set_viewport_size({"width": width, "height": 900})
+            self.page.evaluate(SETTLED)
             assert self.page.evaluate(SERIOUS) == [], f"{name}, {scheme}, {width}"
             self.page.screenshot(path=pictures / f"{name}-{scheme}-{width}.png", full_page=True)
             assert self.page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (

@@ -116,7 +116,8 @@ class Reader(HTMLParser):
 
     def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attributes}
-        if tag == "script" and not values.get("src", "").startswith("/static/"):
+        data = values.get("type") == "application/json"  # no browser runs it
+        if tag == "script" and not data and not values.get("src", "").startswith("/static/"):
             self.found.append(f"<script {values}>")
         if tag in ("img", "iframe", "object", "embed", "base") or (
             tag == "svg" and "aria-hidden" not in values

@@ -9,7 +9,7 @@ from django.core.cache import cache
 from teams.access import AGENT, OPEN
 from tests.security.doors import expected
 from tests.security.routes import Route, all_routes
-from tests.security.walker import Walker
+from tests.security.walker import Walker, text_of
 from tests.security.world import Role
 
 READS = [r for r in all_routes() if not r.is_rest and not r.is_write and r.rule != AGENT]
@@ -17,12 +17,13 @@ READS = [r for r in all_routes() if not r.is_rest and not r.is_write and r.rule 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """An address and the person who opens it. `status` is what it answers."""
+    """An address and the person who opens it. `status` is what it answers; a part of other pages is not `whole`."""
 
     name: str
     url: str
     role: Role
     status: int = 200
+    whole: bool = True
 
 
 def able(walker: Walker, route: Route) -> Role:
@@ -44,7 +45,7 @@ def every_page(walker: Walker) -> list[Page]:
         role = able(walker, route)
         answer = walker.call(route, role)
         if answer.status_code == 200 and answer.headers.get("Content-Type", "").startswith("text/html"):
-            found.append(Page(route.name, walker.url(route), role))
+            found.append(Page(route.name, walker.url(route), role, whole="<html" in text_of(answer)))
     return found
 
 

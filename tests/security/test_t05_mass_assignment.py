@@ -26,7 +26,7 @@ from tests.security.world import Role
 APPS = ("audit", "teams", "apis", "subscriptions", "gateways", "usage")
 WRITES = [route for route in all_routes() if route.is_ours and route.is_write and route.rule != AGENT]
 READS_OF = {route.path: route for route in all_routes() if route.is_ours and not route.is_write}
-PLANTED = ("planted", "1999-01-01", "4242")
+PLANTED = ("planted", "1999-01-01", "424242424")
 NOBODYS = {"invitation", "invitation-accept"}
 """Only the invited person may, with the secret of the mail: tests/teams walks them."""
 UNLIKE = frozenset(
@@ -65,7 +65,7 @@ def planted(field: models.Field[Any, Any]) -> Any:
     if isinstance(field, models.DateTimeField | models.DateField):
         return "1999-01-01T00:00:00Z"
     if isinstance(field, models.IntegerField | models.ForeignKey):
-        return 4242
+        return 424242424
     return "planted"
 
 

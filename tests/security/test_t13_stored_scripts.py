@@ -72,12 +72,19 @@ def test_the_document_is_served_as_data(shop: Any, client_of: Enter) -> None:
 
 # ---- every text of every model, on every page ----
 
-NOT_TYPED = frozenset({"public_id", "slug", "digest", "key_id", "token_id", "prefix", "value_digest", "key", "hash",
-                       "host", "path", "path_prefix", "currency", "requested_by_id", "decided_by_id", "password",
-                       "actor_id", "team_id", "target_id", "target_kind", "cause", "kind", "email", "rung_by",
-                       "pushed_digest", "pushed_setup", "lease_owner", "action", "fingerprint", "openapi", "url",
-                       "agent_url", "public_url", "node", "segment", "operation", "request_id"})  # fmt: skip
-"""Columns that we make ourselves, or whose form is checked to hold no such text (ids, short names, addresses)."""
+NOT_TYPED = frozenset({
+    "action", "actor_id", "agent_url", "cause", "currency", "decided_by_id", "digest", "email", "fingerprint",
+    "hash", "host", "key", "key_id", "kind", "lease_owner", "method", "node", "openapi", "operation", "password",
+    "path",
+    "path_prefix", "prefix", "public_id", "public_url", "pushed_digest", "pushed_setup", "request_id",
+    "requested_by_id", "rung_by", "segment", "slug", "target_id", "target_kind", "team_id", "text", "token_id",
+    "url", "value_digest"
+})  # fmt: skip
+"""Columns that we make ourselves, or whose form is checked to hold no such text: ids, short names, addresses.
+The texts inside of documents are those of hostile_spec."""
+
+
+OF_STRANGERS = ("pwned", "/admin/approve", "javascript:", "<script {}>")
 
 
 def poison() -> int:
@@ -108,7 +115,10 @@ def test_no_page_of_any_app_turns_a_text_into_markup(walker: Walker) -> None:
             client.cookies[settings.SESSION_COOKIE_NAME] = walker.sessions[page.role.name]
         answer = client.get(page.url)
         assert answer.status_code == 200, page
-        if hostile := Reader(answer.content.decode()).found:
+        hostile = Reader(answer.content.decode()).found
+        if page.url.startswith(("/admin/", "/accounts/")):  # libraries have scripts and pictures of their own
+            hostile = [one for one in hostile if any(word in one for word in OF_STRANGERS)]
+        if hostile:
             found[page.name] = hostile
     assert found == {}
 
@@ -164,7 +174,7 @@ def test_nothing_runs_in_a_browser(
         page.on("request", lambda request: "/admin/approve" in request.url and asked.append(request.url))
         for one in own:
             page.goto(live_server.url + one.url)
-            page.locator(".htmx-request").wait_for(state="detached")
+            page.locator(".htmx-request").first.wait_for(state="detached")
             if "/reference/" in one.url:
                 page.locator("#reference > *").first.wait_for(state="attached", timeout=90_000)
             assert page.evaluate("window.pwned") is None, one
