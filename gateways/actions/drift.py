@@ -88,10 +88,12 @@ def adopt_drift(finding: DriftFinding, *, actor: Actor) -> UpstreamBinding:
     """
     actor.require(Verb.GATEWAY_MANAGE)
     _gateway, finding = _locked(finding)
-    _require_standing(finding, State.ADOPTED)
     binding = (
         UpstreamBinding.objects.filter(public_id=finding.object_id).select_related("upstream__team").first()
     )
+    if binding is not None:
+        actor.require(Verb.API_EDIT, binding.upstream.team)
+    _require_standing(finding, State.ADOPTED)
     if not finding.is_adoptable or binding is None:
         raise ActionRefused(
             _(

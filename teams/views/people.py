@@ -7,6 +7,7 @@ from django.core.paginator import Paginator
 from django.db.models import Q
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from teams import actions
@@ -117,7 +118,8 @@ def person_disable(request: HtmxHttpRequest, public_id: str) -> HttpResponse:
         text = _(
             "They can sign in again, and their suspended subscriptions are resumed. Tokens stay revoked."
         )
-    return confirm_page(request, title % {"person": person}, text, submit, back="/administration/")
+    back = reverse("administration")
+    return confirm_page(request, title % {"person": person}, text, submit, back=back, crumb=_("People"))
 
 
 def _person(request: HtmxHttpRequest) -> User:

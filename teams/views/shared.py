@@ -36,8 +36,15 @@ def form_page(
 
 
 def confirm_page(
-    request: HtmxHttpRequest, title: str, text: str, submit: str, *, back: str, team: Team | None = None
+    request: HtmxHttpRequest,
+    title: str,
+    text: str,
+    submit: str,
+    *,
+    back: str,
+    team: Team | None = None,
+    crumb: str = "",
 ) -> HttpResponse:
-    """A page that asks once more; its form posts to the same address."""
-    context = {"title": title, "text": text, "submit": submit, "back": back, "team": team}
+    """A page that asks once more; its form posts to the same address. `crumb` names `back` where there is no team."""
+    context = {"title": title, "text": text, "submit": submit, "back": back, "team": team, "crumb": crumb}
     return render(request, "teams/confirm.html", context)

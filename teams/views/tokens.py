@@ -41,7 +41,8 @@ def token_revoke(request: HtmxHttpRequest, public_id: str) -> HttpResponse:
         return redirect(back)
     text = _("Calls with it are refused from the next one on. This cannot be undone.")
     title = _("Revoke the token %(name)s?") % {"name": token.name}
-    return confirm_page(request, title, text, _("Revoke token"), back=back)
+    crumb = str(token.service_account or _("Tokens"))
+    return confirm_page(request, title, text, _("Revoke token"), back=back, crumb=crumb)
 
 
 @page(Verb.SERVICE_ACCOUNT_MANAGE, methods=("GET", "POST"))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from teams.access import AGENT, OPEN, SIGNED_IN
+from teams.access.rules import MONITOR
 from teams.permissions import PLATFORM_TABLE, SCOPE_OF, TEAM_TABLE, Scope, Verb
 from tests.security.routes import Route
 from tests.security.world import Role
@@ -76,6 +77,7 @@ SEES_GATEWAY = on(ANYWHERE, Verb.GATEWAY_VIEW)
 SEES_USAGE = (*on(API, Verb.USAGE_VIEW), *on(CONSUMER, Verb.USAGE_VIEW))
 SEES_FINDING = on(API, Verb.GATEWAY_VIEW)
 """Drift of an object of the API's team."""
+NAMES_APPROVERS = Door(on(API, Verb.TEAM_VIEW), on(API, Verb.REQUEST_DECIDE))
 MANAGES_GATEWAY = Door(SEES_GATEWAY, on(PLATFORM, Verb.GATEWAY_MANAGE))
 READS_API = Door(FINDS_API, FINDS_API)
 READS_GRANT = Door(SEES_GRANT, SEES_GRANT)
@@ -138,9 +140,12 @@ DOORS: dict[str, Door] = {
                      "rest-subscription-credentials", "rest-credential-detail", "rest-credential-enforcement",
                      "rest-subscription-enforcement", "rotation-detail", "rest-rotation-detail",
                      "rest-subscription-rotations"), READS_GRANT),
-    **dict.fromkeys(("drift-finding", "rest-drift-detail", "rest-drift"), Door(SEES_FINDING, SEES_FINDING)),
+    **dict.fromkeys(("drift-finding", "rest-drift-finding"), Door(SEES_FINDING, SEES_FINDING)),
     **dict.fromkeys(("drift-overwrite", "drift-ignore", "rest-drift-overwrite", "rest-drift-ignore"),
                     Door(SEES_FINDING, on(PLATFORM, Verb.GATEWAY_MANAGE))),
+    "rest-drift": Door(SEES_GATEWAY, SEES_GATEWAY),
+    # Who decides over access is named by somebody who may decide; running the platform does not suffice.
+    **dict.fromkeys(("approver-group-create", "approver-group-change"), NAMES_APPROVERS),
     # Adopting asks for the right to change the upstream too, and nobody here holds both.
     **dict.fromkeys(("drift-adopt", "rest-drift-adopt"), Door(SEES_FINDING, ())),
     "rest-environment": Door(EVERYBODY, EVERYBODY),
@@ -177,6 +182,7 @@ WRITES: dict[str, Door] = {
                      "upstream-detail"), CHANGES_API),
     **dict.fromkeys(("rest-publication-roll-back", "rest-publication-withdraw"), PUBLISHES),
     "approval-reject": DECIDES,
+    **dict.fromkeys(("rest-approver-group-list", "rest-approver-group-detail"), NAMES_APPROVERS),
     # The body names the object.
     "rest-api-list": Door(on(API, Verb.TEAM_VIEW), on(API, Verb.API_EDIT)),
     "rest-upstream-list": Door(on(API, Verb.TEAM_VIEW), on(API, Verb.API_EDIT)),
@@ -225,6 +231,8 @@ def expected(route: Route, role: Role) -> str:
     assert rule is not None, route
     if rule == AGENT:
         return "401"
+    if rule == MONITOR:
+        return "404"  # there are no metrics without a token for the monitoring system
     if not route.is_rest and not role.has_session and rule != OPEN:
         return "sign in"  # pages know sessions alone: a token opens none
     if route.is_rest and route.is_write and role.scopes == {Scope.READ}:

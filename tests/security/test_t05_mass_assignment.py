@@ -27,8 +27,9 @@ APPS = ("audit", "teams", "apis", "subscriptions", "gateways", "usage")
 WRITES = [route for route in all_routes() if route.is_ours and route.is_write and route.rule != AGENT]
 READS_OF = {route.path: route for route in all_routes() if route.is_ours and not route.is_write}
 PLANTED = ("planted", "1999-01-01", "424242424")
-NOBODYS = {"invitation", "invitation-accept"}
-"""Only the invited person may, with the secret of the mail: tests/teams walks them."""
+NOBODYS = {"invitation", "invitation-accept", "drift-adopt", "rest-drift-adopt"}
+"""Only the invited person may, with the secret of the mail; only one who runs the platform and edits the upstream:
+tests/teams and tests/gateways walk them."""
 UNLIKE = frozenset(
     {
         "id",

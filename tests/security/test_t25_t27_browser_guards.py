@@ -15,12 +15,13 @@ from django.http import HttpResponse
 from django.test import Client
 
 from teams.access import AGENT
+from teams.access.rules import MONITOR
 from tests.security.pages import able
 from tests.security.routes import all_routes
 from tests.security.rows import rows_of, writes, written_since
 from tests.security.walker import Walker
 
-ROUTES = [route for route in all_routes() if route.rule != AGENT]
+ROUTES = [route for route in all_routes() if route.rule not in (AGENT, MONITOR)]
 UNSAFE = [route for route in ROUTES if route.is_write and not route.is_rest]
 READS = [route for route in ROUTES if not route.is_write]
 TOUCHED = ("last_login", "row_version", "updated_at", "last_used_at", "last_seen_at")
