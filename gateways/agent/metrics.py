@@ -30,7 +30,7 @@ class Metrics:
             "push_seconds", "From push to answer", namespace=_SPACE, registry=self._registry
         )
         self._version = self._gauge("config_version", "Version in force")
-        self._restarts = self._gauge(f"{plane.kind}_restarts", f"Times {plane.label} ended")
+        self._restarts = self._gauge("gateway_restarts", f"Times {plane.label} ended")
         self._backlog = self._gauge("usage_backlog_bytes", "Log not yet held by the portal")
         self._lost = self._gauge("usage_lost_bytes", "Log given up: the spool was full, or a line was none")
 

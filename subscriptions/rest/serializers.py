@@ -227,6 +227,7 @@ class RotationOut(serializers.ModelSerializer[Rotation]):
     subscription = serializers.CharField(source="subscription.public_id", read_only=True)
     old = CredentialOut(read_only=True)
     new = CredentialOut(read_only=True)
+    ending = serializers.ChoiceField(choices=Rotation.Ending.choices, allow_blank=True, read_only=True)
 
     class Meta:
         model = Rotation

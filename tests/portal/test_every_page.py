@@ -65,7 +65,13 @@ def test_every_page_has_been_looked_at(live_server: Any, chromium: Browser, sett
         context = chromium.new_context(viewport={"width": DESK, "height": HEIGHT})
         if role.has_session:
             context.add_cookies(
-                [{"name": "sessionid", "value": walker.sessions[role.name], "url": live_server.url}]
+                [
+                    {
+                        "name": settings.SESSION_COOKIE_NAME,
+                        "value": walker.sessions[role.name],
+                        "url": live_server.url,
+                    }
+                ]
             )
         tab = context.new_page()
         tab.add_init_script(WATCH)

@@ -148,7 +148,7 @@ def agent_numbers(state: Path) -> set[str]:
     )
     agent = build_agent(settings)
     agent.store.prepare({})
-    text = Metrics(agent.applier, agent.envoy, agent.shipper).render().decode()
+    text = Metrics(agent.applier, agent.plane, agent.shipper).render().decode()
     return {family.name for family in text_string_to_metric_families(text)}
 
 

@@ -28,7 +28,7 @@ class Page:
 
 
 def able(walker: Walker, route: Route) -> Role:
-    """Somebody whom the route lets in, so that an answer is its own and no refusal; who has most to see comes first."""
+    """Somebody whom the route lets in, so that an answer is its own and no refusal."""
     roles = walker.world.roles
     if not route.is_ours:
         return roles["anonymous"] if route.rule == OPEN else roles["operator"]
