@@ -75,8 +75,8 @@ def test_the_document_is_served_as_data(shop: Any, client_of: Enter) -> None:
 NOT_TYPED = frozenset({
     "action", "actor_id", "agent_url", "cause", "currency", "decided_by_id", "digest", "email", "fingerprint",
     "hash", "host", "key", "key_id", "kind", "lease_owner", "method", "node", "object_id", "openapi", "operation",
-    "password", "path", "path_prefix", "prefix", "public_id", "public_url", "pushed_digest", "pushed_setup", "request_id",
-    "requested_by_id", "rung_by", "segment", "slug", "target_id", "target_kind", "team_id", "text", "token_id",
+    "password", "path", "path_prefix", "prefix", "public_id", "public_url", "pushed_digest", "pushed_setup",
+    "request_id", "requested_by_id", "rung_by", "segment", "slug", "target_id", "target_kind", "team_id", "text", "token_id",
     "url", "value_digest"
 })  # fmt: skip
 """Columns that we make ourselves, or whose form is checked to hold no such text: ids, short names, addresses.
