@@ -76,8 +76,8 @@ NOT_TYPED = frozenset({
     "action", "actor_id", "agent_url", "cause", "currency", "decided_by_id", "digest", "email", "fingerprint",
     "hash", "host", "key", "key_id", "kind", "lease_owner", "method", "node", "object_id", "openapi", "operation",
     "password", "path", "path_prefix", "prefix", "public_id", "public_url", "pushed_digest", "pushed_setup",
-    "request_id", "requested_by_id", "rung_by", "segment", "slug", "target_id", "target_kind", "team_id", "text", "token_id",
-    "url", "value_digest"
+    "request_id", "requested_by_id", "rung_by", "segment", "slug", "target_id", "target_kind", "team_id",
+    "text", "token_id", "url", "value_digest"
 })  # fmt: skip
 """Columns that we make ourselves, or whose form is checked to hold no such text: ids, short names, addresses.
 The texts inside of documents are those of hostile_spec."""
