@@ -202,9 +202,13 @@ HOSTILE = st.one_of(
 
 
 def skeleton(tree: Any) -> Any:
-    """The shape of a tree: names, nesting and kinds of leaves, without the texts."""
+    """The shape of a tree: names, nesting and kinds of leaves, without the texts.
+
+    Routes of one length stand in the order of their texts, which is no part of the shape.
+    """
     if isinstance(tree, dict):
-        return {name: skeleton(value) for name, value in tree.items()}
+        shape = {name: skeleton(value) for name, value in tree.items()}
+        return shape | {"routes": sorted(shape["routes"], key=str)} if "routes" in shape else shape
     if isinstance(tree, list):
         return [skeleton(value) for value in tree]
     return type(tree).__name__
