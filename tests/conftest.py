@@ -18,6 +18,7 @@ from django.test import Client, override_settings
 from kombu import pools
 from rest_framework.test import APIClient
 
+from gateways.drivers.memory import forget_gateways
 from teams.models import PlatformRole, Team, TeamRole, User
 from tests import factories
 
@@ -51,6 +52,14 @@ def _fresh_cache() -> None:
     cache.clear()
     pools.reset()
     current_app._after_fork()
+
+
+@pytest.fixture(autouse=True)
+def _no_memory_gateways() -> Iterator[None]:
+    """Memory gateways live as long as the process: each test begins and ends with none."""
+    forget_gateways()
+    yield
+    forget_gateways()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -91,9 +91,9 @@ def adopt_drift(finding: DriftFinding, *, actor: Actor) -> UpstreamBinding:
     binding = (
         UpstreamBinding.objects.filter(public_id=finding.object_id).select_related("upstream__team").first()
     )
+    _require_standing(finding, State.ADOPTED)
     if binding is not None:
         actor.require(Verb.API_EDIT, binding.upstream.team)
-    _require_standing(finding, State.ADOPTED)
     if not finding.is_adoptable or binding is None:
         raise ActionRefused(
             _(

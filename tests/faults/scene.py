@@ -95,7 +95,7 @@ class Scene:
         """Wait for the end of an agent that was killed, and of its gateway; then start it again."""
         assert node.process is not None
         node.process.wait(30)
-        until(lambda: not node.listens(node.admin_port), "the killed agent's gateway is gone")
+        until(lambda: not node.admin_answers(), "the killed agent's gateway is gone")
         node.start()
 
     def _rows(self) -> QuerySet[GatewayNode]:

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from apis.models import ApiVersion
 from gateways.actions import mark_behind, reconcile
 from gateways.connections import driver_for
-from gateways.drivers.memory import Decision, MemoryDriver, forget_gateways
+from gateways.drivers.memory import Decision, MemoryDriver
 from gateways.models import Deployment, Gateway, Publication
 from teams.models import Team
 from tests import factories
-
-
-@pytest.fixture(autouse=True)
-def _no_gateways() -> Iterator[None]:
-    """Memory gateways live as long as the process: each test begins with none."""
-    forget_gateways()
-    yield
-    forget_gateways()
 
 
 @pytest.fixture
