@@ -26,7 +26,7 @@ def publish_with_poison(scene: Scene, good: int, bad: int) -> None:
     healthy = scene.announce(good)
     until(lambda: all(said(one) == [("live", False)] for one in healthy), "the good ones are live")
     alone = time.monotonic() - started
-    upstream, scene.upstream_url = scene.upstream_url, f"http://127.0.0.1:{scene.node.admin_port}"
+    upstream, scene.upstream_url = scene.upstream_url, f"http://127.0.0.1:{scene.node.agent_port}"
     poison = scene.announce(bad)
     scene.upstream_url = upstream
     more = scene.announce(good)
