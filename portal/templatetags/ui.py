@@ -190,7 +190,10 @@ def when(moment: datetime | date | None, form: str = "relative") -> SafeString |
     if moment is None:
         return NOTHING
     if not isinstance(moment, datetime):
-        return format_html('<time datetime="{}">{}</time>', moment.isoformat(), formats.date_format(moment))
+        # A day without a time is the same day in every zone.
+        return format_html(
+            '<time datetime="{}" data-form="day">{}</time>', moment.isoformat(), formats.date_format(moment)
+        )
     utc = moment.astimezone(UTC)
     return format_html(
         '<time datetime="{}" data-form="{}" title="{} UTC">{}</time>',

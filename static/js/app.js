@@ -158,6 +158,7 @@
     clock,
     exact: { ...clock, fractionalSecondDigits: 3 },
     date: { dateStyle: "medium" },
+    day: { dateStyle: "medium", timeZone: "UTC" },
     datetime: { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23" },
   };
   const steps = [["year", 31536000], ["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];

@@ -7,7 +7,8 @@
   const url = new URL(mount.dataset.document, location.origin);
   if (url.origin !== location.origin) throw new Error("The API document must come from this site.");
   const chosen = document.documentElement.dataset.theme;
-  const dark = chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const isDark = () => (chosen ? chosen === "dark" : system.matches);
 
   /* The scheme that the gateway asks for; with a key at hand the first call carries it. */
   function authentication({ scheme, value }) {
@@ -15,11 +16,11 @@
     return { preferredSecurityScheme: scheme, securitySchemes: value ? { [scheme]: { value, token: value } } : undefined };
   }
 
-  window.Scalar.createApiReference(mount, {
+  const configuration = {
     url: url.href,
     layout: mount.dataset.layout || "modern",
     theme: "none",
-    darkMode: dark,
+    darkMode: isDark(),
     hideDarkModeToggle: true,
     withDefaultFonts: false,
     telemetry: false,
@@ -33,5 +34,7 @@
     servers: mount.dataset.server ? [{ url: mount.dataset.server, description: mount.dataset.serverName }] : undefined,
     authentication: authentication(mount.dataset),
     defaultHttpClient: { targetKey: "shell", clientKey: "curl" },
-  });
+  };
+  const reference = window.Scalar.createApiReference(mount, configuration);
+  system.addEventListener("change", () => reference.updateConfiguration({ ...configuration, darkMode: isDark() }));
 })();
