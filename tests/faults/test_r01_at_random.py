@@ -13,8 +13,6 @@ from tests.faults.parts import Part
 from tests.faults.rest import Client
 from tests.faults.scene import IssuedKey, Scene
 
-pytestmark = [pytest.mark.envoy, pytest.mark.xdist_group("faults")]
-
 QUIET_S = 120.0
 """Long enough for a lease to end and the longest back-off of a few failures, when all is well again."""
 
