@@ -11,29 +11,36 @@ from typing import Any
 
 import pytest
 
+from gateways.agent.reporter import HEARTBEAT_S
+from gateways.agent.segments import SEGMENT_BYTES
 from gateways.models import Gateway
 from tests.gateways.gateway_node import RunningNode
 
-SMALL_SEGMENTS = """
+IN_A_HURRY = """
 import sys
-from gateways.agent import __main__, segments
-segments.SEGMENT_BYTES, segments.SETTLED_S = int(sys.argv[1]), 1.0
+from gateways.agent import __main__, reporter, segments
+segments.SEGMENT_BYTES, reporter.HEARTBEAT_S = int(sys.argv[1]), float(sys.argv[2])
+segments.SETTLED_S = 1.0
 sys.exit(__main__.main())
 """
 
 
 @dataclass
 class FaultyNode(RunningNode):
-    """An agent with its gateway that obeys failpoints. It begins a new segment of its log after `segment_bytes`."""
+    """An agent with its gateway that obeys failpoints.
+
+    It begins a new segment of its log after `segment_bytes`, and reports every `heartbeat_s` seconds.
+    """
 
     more: dict[str, str] = field(default_factory=dict)
-    segment_bytes: int = 0
+    segment_bytes: int = SEGMENT_BYTES
+    heartbeat_s: float = HEARTBEAT_S
 
     @property
     def command(self) -> list[str]:
-        if not self.segment_bytes:
+        if (self.segment_bytes, self.heartbeat_s) == (SEGMENT_BYTES, HEARTBEAT_S):
             return super().command
-        return [sys.executable, "-c", SMALL_SEGMENTS, str(self.segment_bytes)]
+        return [sys.executable, "-c", IN_A_HURRY, str(self.segment_bytes), str(self.heartbeat_s)]
 
     @property
     def environment(self) -> dict[str, str]:
