@@ -88,9 +88,10 @@ def memory(_state: Path, _portal: str) -> Iterator[UnderTest]:
     forget_gateways()
     gateway = factories.make_gateway("edge")
 
+    driver = driver_for(gateway)
+    assert isinstance(driver, MemoryDriver)
+
     def call(path: str, key: str) -> int:
-        driver = driver_for(gateway)
-        assert isinstance(driver, MemoryDriver)
         return driver.decide(path, key, environment="production").status
 
     yield UnderTest(gateway, call, "http://127.0.0.1:9201")
