@@ -90,14 +90,25 @@ class Part:
         return self.launch().log.read_text(errors="replace")[-3_000:]
 
     @contextlib.contextmanager
-    def held_up(self) -> Iterator[None]:
-        """All of it stands still within, as on a machine that is far too busy."""
+    def held_up(self, at_rest: Callable[[], bool]) -> Iterator[None]:
+        """All of it stands still within, as on a machine that is far too busy; `at_rest` is asked once it does.
+
+        Where it is not, it goes on for a moment and is held up anew: a transaction left open holds up everybody.
+        """
         assert self.process is not None
-        os.killpg(self.process.pid, signal.SIGSTOP)
+        until(lambda: self._stands_still(at_rest), f"{self.name} is held up at rest")
         try:
             yield
         finally:
             os.killpg(self.process.pid, signal.SIGCONT)
+
+    def _stands_still(self, at_rest: Callable[[], bool]) -> bool:
+        assert self.process is not None
+        os.killpg(self.process.pid, signal.SIGSTOP)
+        if at_rest():
+            return True
+        os.killpg(self.process.pid, signal.SIGCONT)
+        return False
 
     def kill(self) -> None:
         """End it and all that it started, at once: kill -9."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import secrets
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,10 +23,10 @@ from subscriptions.models import Credential, Subscription
 from teams.models import TeamRole
 from teams.queries import actor_of_user
 from tests import factories
-from tests.faults.kinds import GatewayKind
+from tests.faults.kinds import FaultyNode, GatewayKind
 from tests.faults.parts import Portal, until
 from tests.faults.prober import ALLOWED, FOREIGN, REFUSED, Prober
-from tests.gateways.gateway_node import TOKEN, RunningNode
+from tests.gateways.gateway_node import TOKEN
 
 _numbers = itertools.count(1)
 State = EnforcementState
@@ -63,16 +64,16 @@ class Scene:
         factories.join(self.logistics, caller, TeamRole.OWNER)
         self.owner, self.caller = actor_of_user(owner), actor_of_user(caller)
         self.owner_user, self.caller_user = owner, caller
-        self.nodes: list[RunningNode] = []
+        self.nodes: list[FaultyNode] = []
         self.publications: list[Publication] = []
 
     # ---- the gateway ----
 
     @property
-    def node(self) -> RunningNode:
+    def node(self) -> FaultyNode:
         return self.nodes[0]
 
-    def add_node(self, name: str = "node-1") -> RunningNode:
+    def add_node(self, name: str = "node-1") -> FaultyNode:
         """One more node of the gateway, running and known to the portal."""
         more = {"GATEHOUSE_FAILPOINTS": str(self.portal.orders), "GATEHOUSE_AGENT_TOKEN": self.token}
         node = self.kind.node(self.state / name, portal_url=self.portal.url, name=name, more=more)
@@ -83,7 +84,7 @@ class Scene:
         until(lambda: self._rows().filter(name=name).exists(), f"{name} has reported")
         return node
 
-    def _listen_at(self, node: RunningNode) -> None:
+    def _listen_at(self, node: FaultyNode) -> None:
         for listener in GatewayListener.objects.filter(gateway=self.gateway).select_related("environment"):
             listener.port = (
                 node.production_port if listener.environment.slug == "production" else node.sandbox_port
@@ -91,11 +92,16 @@ class Scene:
             listener.public_url = f"http://127.0.0.1:{listener.port}"
             listener.save()
 
-    def bring_back(self, node: RunningNode) -> None:
-        """Wait for the end of an agent that was killed, and of its gateway; then start it again."""
+    def bring_back(self, node: FaultyNode, *, empty: bool = False) -> None:
+        """Wait for the end of an agent that was killed, and of its gateway; then start it again.
+
+        `empty`: with nothing on its disk.
+        """
         assert node.process is not None
         node.process.wait(30)
         until(lambda: not node.admin_answers(), "the killed agent's gateway is gone")
+        if empty:
+            shutil.rmtree(node.state)
         node.start()
 
     def _rows(self) -> QuerySet[GatewayNode]:
@@ -208,6 +214,16 @@ class Scene:
         """Let leases and waits of a run that died be over, and sweep, as the clock and beat would do in a minute."""
         Gateway.objects.filter(pk=self.gateway.pk).update(lease_owner="", lease_until=None, retry_at=None)
         sweep()
+
+    def help_on(self) -> None:
+        """Until everything is proven, let each wait be over as soon as a run has failed."""
+        until(self._is_helped, lambda: f"in step; {self._why()}")
+
+    def _is_helped(self) -> bool:
+        row = self.fresh()
+        if row.retry_at is not None and row.lease_until is None:
+            self.pass_time()
+        return self.is_in_step()
 
     def wait_in_step(self, seconds: float = 60) -> None:
         """Until everything that is desired is proven."""

@@ -12,11 +12,10 @@ from gateways.actions import sweep
 from gateways.models import Gateway
 from subscriptions.models import Credential, Subscription
 from tests import factories
+from tests.faults.kinds import one_gateway
 from tests.faults.parts import until
 from tests.faults.rest import Client
 from tests.faults.scene import IssuedKey, Scene
-
-pytestmark = [pytest.mark.envoy, pytest.mark.xdist_group("faults")]
 
 
 @pytest.fixture
@@ -36,6 +35,7 @@ def in_background(work) -> threading.Thread:
 
 
 @pytest.mark.parametrize("place", ["decision.committed", "decision.noted"])
+@one_gateway
 def test_r01_web_killed_after_the_commit(scene: Scene, old: IssuedKey, client: Client, place: str) -> None:
     """The decision stands, and reaches the gateway though nobody was told: the sweep compares."""
     scene.prober.withdraw_all(old.value)
@@ -59,6 +59,7 @@ def test_r01_web_killed_after_the_commit(scene: Scene, old: IssuedKey, client: C
     scene.assert_nothing_was_wrong()
 
 
+@one_gateway
 def test_r01_web_killed_before_the_commit(scene: Scene, old: IssuedKey, client: Client) -> None:
     """Nothing has happened, and the caller was told nothing."""
     with transaction.atomic():
@@ -86,6 +87,7 @@ def _somebody_waits_for_a_lock() -> bool:
         return bool(cursor.fetchone()[0])
 
 
+@one_gateway
 def test_r01_postgres_restarted_under_load(scene: Scene, old: IssuedKey, client: Client) -> None:
     """The portal answers 503 meanwhile, then well; calls go on; what was decided around it is done."""
     keys = scene.subscribe(scene.publications[0])

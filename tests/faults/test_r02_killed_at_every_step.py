@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
+from collections.abc import Callable
 
 import pytest
 
+from tests.faults.kinds import ENVOY, KINDS, NGINX, FaultyNode
 from tests.faults.parts import until
 from tests.faults.scene import IssuedKey, Scene
-
-pytestmark = [pytest.mark.envoy, pytest.mark.xdist_group("faults")]
 
 WORKER_STEPS = [
     "push.before-lease",
@@ -26,12 +25,13 @@ WORKER_STEPS = [
     "push.before-settle",
     "push.before-finish",
 ]
+WIRE_STEPS = ["push.before-apply", "push.after-apply", "push.after-verify"]
+"""Those at which the worker has just spoken to the gateway; between them it knows no kind."""
+
 AGENT_STEPS = [
-    "agent.after-trial",
-    *(f"agent.phase-{number}" for number in range(1, 6)),
-    "agent.swapped",
-    "agent.before-save",
-    "agent.after-save",
+    pytest.param(kind.values[0], step, marks=kind.marks, id=f"{kind.id}-{step}")
+    for kind in KINDS
+    for step in kind.values[0].agent_steps
 ]
 CONVERGED_S = 60.0
 """Within so long after a worker died everything is as it should be, without a hand."""
@@ -55,11 +55,7 @@ def kill_worker_at(scene: Scene, step: str, old: IssuedKey, how: str = "kill") -
 def kill_agent_at(scene: Scene, step: str, old: IssuedKey, *, empty: bool = False) -> IssuedKey:
     """Likewise the agent, which comes back with what is on its disk, or with nothing."""
     new = kill_worker_at(scene, step, old)
-    assert scene.node.process is not None
-    scene.node.process.wait(30)
-    if empty:
-        shutil.rmtree(scene.node.state)
-    scene.bring_back(scene.node)
+    scene.bring_back(scene.node, empty=empty)
     return new
 
 
@@ -70,8 +66,16 @@ def assert_healed(scene: Scene, old: IssuedKey, new: IssuedKey) -> None:
     scene.assert_desired_is_observed()
 
 
-def test_r02_a_worker_killed_at_every_step(scene: Scene, old: IssuedKey) -> None:
-    for step in WORKER_STEPS:
+@pytest.mark.parametrize(
+    ("scene", "steps"),
+    [
+        pytest.param(*ENVOY.values, WORKER_STEPS, id=ENVOY.id, marks=ENVOY.marks),
+        pytest.param(*NGINX.values, WIRE_STEPS, id=NGINX.id, marks=NGINX.marks),
+    ],
+    indirect=["scene"],
+)
+def test_r02_a_worker_killed_at_every_step(scene: Scene, old: IssuedKey, steps: list[str]) -> None:
+    for step in steps:
         new = kill_worker_at(scene, step, old)
         scene.pass_time()
         assert_healed(scene, old, new)
@@ -80,8 +84,8 @@ def test_r02_a_worker_killed_at_every_step(scene: Scene, old: IssuedKey) -> None
 
 
 def test_r02_an_agent_killed_at_every_step(scene: Scene, old: IssuedKey) -> None:
-    for step in AGENT_STEPS:
-        new = kill_agent_at(scene, step, old, empty=step == "agent.swapped")
+    for step in scene.kind.agent_steps:
+        new = kill_agent_at(scene, step, old, empty=step == "agent.before-save")
         scene.pass_time()
         assert_healed(scene, old, new)
         old = new
@@ -101,22 +105,38 @@ def test_r02_all_of_the_worker_killed_and_healed_by_time_alone(scene: Scene, old
     scene.assert_nothing_was_wrong()
 
 
-def test_r02_a_gateway_killed_under_its_agent_is_started_again(scene: Scene, old: IssuedKey) -> None:
+@pytest.mark.parametrize("kill", [FaultyNode.kill_gateway, FaultyNode.kill_whole_gateway])
+def test_r02_a_gateway_killed_under_its_agent_is_started_again(
+    scene: Scene, old: IssuedKey, kill: Callable[[FaultyNode], None]
+) -> None:
     scene.prober.withdraw_all(old.value)
-    scene.node.kill_gateway()
+    killed = scene.node.gateway_pids()
+    kill(scene.node)
     new = decide(scene, old)
-    scene.pass_time()
     until(scene.node.is_healthy, "the gateway runs again")
-    until(lambda: scene.pass_time() or scene.is_in_step(), "in step again")
+    scene.help_on()
     assert_healed(scene, old, new)
+    assert not set(killed) & set(scene.node.gateway_pids())
     scene.assert_nothing_was_wrong()
 
 
 @pytest.mark.long
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("step", [*WORKER_STEPS, *AGENT_STEPS])
-def test_r02_killed_twenty_times_at(scene: Scene, old: IssuedKey, step: str) -> None:
-    kill = kill_agent_at if step in AGENT_STEPS else kill_worker_at
+@pytest.mark.parametrize("step", WORKER_STEPS)
+def test_r02_a_worker_killed_twenty_times_at(scene: Scene, old: IssuedKey, step: str) -> None:
+    kill_twenty_times(kill_worker_at, scene, step, old)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize(("scene", "step"), AGENT_STEPS, indirect=["scene"])
+def test_r02_an_agent_killed_twenty_times_at(scene: Scene, old: IssuedKey, step: str) -> None:
+    kill_twenty_times(kill_agent_at, scene, step, old)
+
+
+def kill_twenty_times(
+    kill: Callable[[Scene, str, IssuedKey], IssuedKey], scene: Scene, step: str, old: IssuedKey
+) -> None:
     for _ in range(20):
         new = kill(scene, step, old)
         scene.pass_time()

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from django.db import connection
 
 from gateways.actions import reconcile, ring
+from tests.faults.kinds import one_gateway
 from tests.faults.parts import until
 from tests.faults.scene import IssuedKey, Scene
 from tests.gateways.gateway_node import wait_for
-
-pytestmark = [pytest.mark.envoy, pytest.mark.xdist_group("faults")]
 
 
 @contextmanager
@@ -66,6 +65,7 @@ def run_doubled(scene: Scene, changes: int, seed: int) -> None:
     scene.assert_nothing_was_wrong()
 
 
+@one_gateway
 def test_r03_doubled_bells_at_several_workers(scene: Scene, old: IssuedKey) -> None:
     run_doubled(scene, 16, seed=3)
 
@@ -79,14 +79,13 @@ def test_r03_five_hundred_changes_with_doubled_bells(scene: Scene, old: IssuedKe
 def test_r03_a_configuration_that_was_fetched_late_brings_no_key_back(scene: Scene, old: IssuedKey) -> None:
     """An agent that lost everything fetches; before its configuration has a number a key is revoked and pushed."""
     scene.prober.withdraw_all(old.value)
-    with scene.portal.worker.held_up():
+    scene.wait_in_step()
+    with scene.portal.worker.held_up(_no_transaction_is_open):
         new = scene.key(scene.subscribe(scene.publications[1]))
         met = scene.portal.order("fetch.before-number", "wait")
         assert scene.node.process is not None
         scene.node.process.kill()
-        scene.node.process.wait()
-        shutil.rmtree(scene.node.state)
-        scene.bring_back(scene.node)
+        scene.bring_back(scene.node, empty=True)
         until(met.exists, "the agent is fetching")
         scene.revoke(old)
         reconcile(scene.fresh(), whether_due=True)  # what the worker would do; it has no time now
@@ -101,6 +100,13 @@ def test_r03_a_configuration_that_was_fetched_late_brings_no_key_back(scene: Sce
     scene.assert_nothing_was_wrong()
 
 
+def _no_transaction_is_open() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'")
+        return not cursor.fetchone()[0]
+
+
+@one_gateway
 def test_r03_a_lease_is_kept_while_its_run_lives_and_no_longer(scene: Scene, old: IssuedKey) -> None:
     met = scene.portal.order("push.after-observe", "wait")
     new = scene.key(scene.subscribe(scene.publications[1]))

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 import redis
 
+from tests.faults.kinds import one_gateway
 from tests.faults.scene import IssuedKey, Scene
-
-pytestmark = [pytest.mark.envoy, pytest.mark.xdist_group("faults")]
 
 APPLIED_S = 60.0
 
@@ -34,11 +33,13 @@ def lose_the_broker(scene: Scene, old: IssuedKey, pending: int) -> None:
     scene.assert_nothing_was_wrong()
 
 
+@one_gateway
 def test_r04_a_broker_that_loses_everything_costs_delay_alone(scene: Scene, old: IssuedKey) -> None:
     lose_the_broker(scene, old, 8)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
+@one_gateway
 def test_r04_five_hundred_pending(scene: Scene, old: IssuedKey) -> None:
     lose_the_broker(scene, old, 500)

@@ -12,8 +12,6 @@ from gateways.models import Publication
 from tests.faults.parts import until
 from tests.faults.scene import Scene
 
-pytestmark = [pytest.mark.envoy, pytest.mark.xdist_group("faults")]
-
 
 def said(publication: Publication) -> list[tuple[str, bool]]:
     """State per gateway, and whether a reason is given."""

@@ -11,8 +11,6 @@ import pytest
 from tests.faults.parts import until
 from tests.faults.scene import IssuedKey, Scene
 
-pytestmark = [pytest.mark.envoy, pytest.mark.xdist_group("faults")]
-
 
 def revoke_under_load(scene: Scene, count: int) -> None:
     subscription = scene.subscribe(scene.publications[0])

@@ -31,6 +31,7 @@ from subscriptions.models import Block, Credential, Subscription
 from teams.models import PlatformRole
 from teams.queries import actor_of_user
 from tests import factories
+from tests.faults.kinds import FaultyNode
 from tests.gateways.gateway_node import TOKEN, RunningNode, echo_upstream, wait_for
 
 pytestmark = [pytest.mark.envoy, pytest.mark.django_db(transaction=True)]
@@ -85,7 +86,7 @@ class Edge:
 
 @pytest.fixture
 def edge(tmp_path: Path, live_server: Any) -> Iterator[Edge]:
-    node = RunningNode(tmp_path / "agent", portal_url=live_server.url)
+    node = FaultyNode(tmp_path / "agent", portal_url=live_server.url, heartbeat_s=0.3)
     gateway = factories.make_gateway("edge", Gateway.Kind.ENVOY, token=TOKEN)
     Gateway.objects.update(options={"listen": "127.0.0.1"})
     for listener in GatewayListener.objects.select_related("environment"):

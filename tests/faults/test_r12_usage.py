@@ -13,13 +13,12 @@ import pytest
 from django.db.models import Sum
 
 from subscriptions.models import Subscription
+from tests.faults.kinds import one_gateway
 from tests.faults.parts import until
 from tests.faults.prober import Caller
 from tests.faults.scene import IssuedKey, Scene
 from tests.usage.feeds import line
 from usage.models import FeedCheckpoint, UsageBucket, UsageRecord
-
-pytestmark = [pytest.mark.envoy, pytest.mark.xdist_group("faults")]
 
 type Counts = Counter[tuple[str, int]]
 
@@ -171,6 +170,7 @@ def send_shuffled(scene: Scene, issued: IssuedKey, count: int) -> None:
     )
 
 
+@one_gateway
 def test_r12_batches_sent_thrice_shuffled_and_late_count_once(scene: Scene, old: IssuedKey) -> None:
     scene.prober.stop()
     fresh = scene.key(scene.subscribe(scene.publications[0]))
@@ -179,6 +179,7 @@ def test_r12_batches_sent_thrice_shuffled_and_late_count_once(scene: Scene, old:
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
+@one_gateway
 def test_r12_hundreds_of_batches(scene: Scene, old: IssuedKey) -> None:
     scene.prober.stop()
     fresh = scene.key(scene.subscribe(scene.publications[0]))

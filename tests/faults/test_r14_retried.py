@@ -9,11 +9,10 @@ import pytest
 
 from subscriptions.models import Application
 from tests import factories
+from tests.faults.kinds import one_gateway
 from tests.faults.parts import until
 from tests.faults.rest import Client
 from tests.faults.scene import Scene
-
-pytestmark = [pytest.mark.envoy, pytest.mark.xdist_group("faults")]
 
 
 def client_of(scene: Scene) -> Client:
@@ -54,11 +53,13 @@ def _done(client: Client, body: dict[str, str], key: str) -> dict[str, str] | No
     return dict(response.json())
 
 
+@one_gateway
 def test_r14_cut_posts_make_one_object_each(scene: Scene) -> None:
     cut_and_repeat(scene, 15)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
+@one_gateway
 def test_r14_a_thousand(scene: Scene) -> None:
     cut_and_repeat(scene, 1_000)
