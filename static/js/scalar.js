@@ -16,7 +16,7 @@
     return { preferredSecurityScheme: scheme, securitySchemes: value ? { [scheme]: { value, token: value } } : undefined };
   }
 
-  const configuration = {
+  window.Scalar.createApiReference(mount, {
     url: url.href,
     layout: mount.dataset.layout || "modern",
     theme: "none",
@@ -34,7 +34,10 @@
     servers: mount.dataset.server ? [{ url: mount.dataset.server, description: mount.dataset.serverName }] : undefined,
     authentication: authentication(mount.dataset),
     defaultHttpClient: { targetKey: "shell", clientKey: "curl" },
-  };
-  const reference = window.Scalar.createApiReference(mount, configuration);
-  system.addEventListener("change", () => reference.updateConfiguration({ ...configuration, darkMode: isDark() }));
+  });
+  /* It reads `darkMode` once; what it draws goes by these classes. */
+  system.addEventListener("change", () => {
+    document.body.classList.toggle("dark-mode", isDark());
+    document.body.classList.toggle("light-mode", !isDark());
+  });
 })();
