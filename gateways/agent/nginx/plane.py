@@ -165,7 +165,7 @@ class NginxPlane:
         """The files on disk that are not those which nginx was given."""
         return {name for name, text in files.items() if self._files.get(name) != text}
 
-    async def trial(self, push: Push) -> None:
+    async def trial(self, push: Push, held: Push | None) -> None:
         """Have nginx read all of `push` in a directory of its own. Raises Refused."""
         self._check_addresses(push.files)
         with tempfile.TemporaryDirectory(dir=self._store.root, prefix=".trial-") as directory:
