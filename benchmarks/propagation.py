@@ -43,7 +43,7 @@ class Size:
 
 SIZES = {
     "quick": Size(100, {1_000: 5}),
-    "normal": Size(APIS, {1_000: 5, GOAL_AT: 40, 30_000: 5}),
+    "normal": Size(APIS, {1_000: 3, GOAL_AT: 25, 30_000: 3}),
     "full": Size(APIS, {1_000: 50, GOAL_AT: 200, 30_000: 30, 100_000: 10}),
 }
 

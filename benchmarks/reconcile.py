@@ -43,7 +43,7 @@ class Size:
 
 SIZES = {
     "quick": Size((100,), 2),
-    "normal": Size((100, 1_000, 10_000), 3),
+    "normal": Size((100, 1_000, 10_000), 2),
     "full": Size((100, 1_000, 10_000), 10),
 }
 

@@ -278,10 +278,21 @@ class Document:
             object.__setattr__(self, "_digest", found)
         return self._digest
 
+    def learn(self, known: Document) -> None:
+        """Take over the digests that `known` has of equal objects: comparing costs a fraction of working them out.
+
+        Only of those that are made of texts: `1` and `1.0` are equal, and have not one digest.
+        """
+        for name, item in self.items.items():
+            other = known.items.get(name) if name.kind in _OF_TEXTS else None
+            if other is not None and other == item and hasattr(other, "_digest"):
+                object.__setattr__(item, "_digest", other._digest)
+
     def __len__(self) -> int:
         return len(self.items)
 
 
+_OF_TEXTS = frozenset({Kind.CONSUMER, Kind.ROUTE, Kind.GRANT, Kind.KEY})
 _RANK = {kind: rank for rank, kind in enumerate(Kind)}
 
 

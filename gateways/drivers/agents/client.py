@@ -45,6 +45,7 @@ class DocumentCache:
     def keep(self, document: Document) -> None:
         """Keep `document`; the one kept longest goes when there are too many."""
         bare = Document({name: _without_value(item) for name, item in document.items.items()})
+        bare.learn(document)
         with self._lock:
             self._documents[document.digest()] = bare
             while len(self._documents) > self._most:
