@@ -2,7 +2,7 @@
 # Paths are relative, so that a checkout may lie in a path with spaces.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long check corpus screenshots lock reset install install-dev
+.PHONY: help run test test-long bench check corpus screenshots lock reset install install-dev
 SHELL := /bin/sh
 
 PY := .venv/bin/python
@@ -23,6 +23,9 @@ test: install-dev ## run the tests against real servers; ARGS="tests/teams -k in
 
 test-long: install-dev ## run the full counts, soaks and oracles too
 	@scripts/test long $(ARGS)
+
+bench: install-dev ## measure what is promised, and put the table into README.md; ARGS=quick or full
+	@$(WITH_SERVERS) scripts/bench $(ARGS)
 
 check: install-dev ## lint, types, import contracts, templates, migrations, schema, covered threats
 	@$(WITH_SERVERS) scripts/check $(OWN)

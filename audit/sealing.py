@@ -40,6 +40,12 @@ def _key(number: int, purpose: str) -> bytes:
         raise SealBroken(f"master key {number} is not configured") from None
 
 
+@lru_cache(maxsize=64)
+def _cipher(key: bytes) -> AESGCM:
+    """Made once per key: a push opens thousands of values."""
+    return AESGCM(key)
+
+
 def current_key() -> int:
     """The number of the master key that seals now."""
     return max(settings.MASTER_KEYS)
@@ -51,7 +57,7 @@ def seal(value: str, *, purpose: str, place: str) -> bytes:
     Returns key number (2 bytes), nonce (12), ciphertext with tag.
     """
     number, nonce = current_key(), secrets.token_bytes(NONCE_BYTES)
-    body = AESGCM(_key(number, purpose)).encrypt(nonce, value.encode(), place.encode())
+    body = _cipher(_key(number, purpose)).encrypt(nonce, value.encode(), place.encode())
     return number.to_bytes(2, "big") + nonce + body
 
 
@@ -60,7 +66,7 @@ def unseal(sealed: bytes | memoryview[Any], *, purpose: str, place: str) -> str:
     data = bytes(sealed)
     number, nonce, body = int.from_bytes(data[:2], "big"), data[2:14], data[14:]
     try:
-        return AESGCM(_key(number, purpose)).decrypt(nonce, body, place.encode()).decode()
+        return _cipher(_key(number, purpose)).decrypt(nonce, body, place.encode()).decode()
     except (InvalidTag, ValueError) as error:
         raise SealBroken(f"the sealed value at {place} does not open") from error
 

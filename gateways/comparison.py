@@ -46,7 +46,9 @@ def compare(
     """
     desired = _leave_out(desired, without)
     adapted = driver.adapt(desired)
-    comparison = weigh(desired, adapted, _leave_out(driver.observe(None), without), roots)
+    observed = _leave_out(driver.observe(None), without)
+    desired.learn(observed)
+    comparison = weigh(desired, adapted, observed, roots)
     refused = _refused_targets(comparison.changes, check_target)
     return weigh(desired, adapted, comparison.observed, {**roots, **refused}) if refused else comparison
 

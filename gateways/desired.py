@@ -43,15 +43,14 @@ type Place = tuple[int, int]
 # ---- what is read of each row: columns that no gateway hears of stay where they are ----
 
 ROUTE_FIELDS = (
-    *("public_id", "state", "gateway", "api_version", "environment", "claim", "revision"),
-    *("claim__path", "claim__host", "environment__slug"),
-    *("revision__public_id", "revision__policies", "revision__upstream"),
+    *("public_id", "api_version_id", "environment_id", "environment__slug", "claim__path", "claim__host"),
+    *("revision__public_id", "revision__policies", "revision__upstream_id"),
     *("api_version__public_id", "api_version__major", "api_version__api__slug"),
     "api_version__api__team__slug",
 )
 UPSTREAM_FIELDS = (
-    *("public_id", "upstream", "environment", "targets", "health_path", "timeout_ms", "connect_timeout_ms"),
-    *("upstream__name", "upstream__team__slug", "environment__slug"),
+    *("public_id", "upstream_id", "environment_id", "targets", "health_path"),
+    *("timeout_ms", "connect_timeout_ms", "upstream__name", "upstream__team__slug", "environment__slug"),
 )
 LIMIT_FIELDS = ("public_id", "number", "rate_calls", "rate_period_s", "burst", "plan__slug")
 
@@ -59,12 +58,26 @@ LIMIT_FIELDS = ("public_id", "number", "rate_calls", "rate_period_s", "burst", "
 # ---- one object each: rows in, values out ----
 
 
-def upstream_of(binding: UpstreamBinding) -> Upstream:
-    """The addresses of an upstream in one environment. Needs `upstream.team` and `environment` loaded."""
-    upstream = binding.upstream
+class Bound(NamedTuple):
+    """The part of an UpstreamBinding that goes to gateways: UPSTREAM_FIELDS."""
+
+    public_id: str
+    upstream_id: int
+    environment_id: int
+    targets: list[dict[str, Any]]
+    health_path: str
+    timeout_ms: int
+    connect_timeout_ms: int
+    name: str
+    team: str
+    environment: str
+
+
+def upstream_of(binding: Bound) -> Upstream:
+    """The addresses of an upstream in one environment."""
     return Upstream(
         id=binding.public_id,
-        label=f"{upstream.team.slug}/{upstream.name} in {binding.environment.slug}",
+        label=f"{binding.team}/{binding.name} in {binding.environment}",
         targets=tuple(Target(str(t["url"]), int(t.get("weight", 100))) for t in binding.targets),
         timeout_ms=binding.timeout_ms,
         connect_timeout_ms=binding.connect_timeout_ms,
@@ -72,19 +85,56 @@ def upstream_of(binding: UpstreamBinding) -> Upstream:
     )
 
 
-def route_of(publication: Publication, binding: UpstreamBinding) -> Route:
-    """The path of a publication. Needs `claim`, `environment`, `revision`, `api_version.api.team` loaded."""
-    version = publication.api_version
+class Published(NamedTuple):
+    """The part of a Publication that goes to gateways: ROUTE_FIELDS."""
+
+    public_id: str
+    api_version_id: int
+    environment_id: int
+    environment: str
+    path: str
+    host: str
+    revision: str
+    policies: Mapping[str, object]
+    upstream_id: int
+    api_version: str
+    major: int
+    api: str
+    team: str
+
+    @classmethod
+    def of(cls, publication: Publication) -> Published:
+        """Needs `claim`, `environment`, `revision`, `api_version.api.team` loaded."""
+        version, claim, revision = publication.api_version, publication.claim, publication.revision
+        return cls(
+            public_id=publication.public_id,
+            api_version_id=version.pk,
+            environment_id=publication.environment_id,
+            environment=publication.environment.slug,
+            path=claim.path,
+            host=claim.host,
+            revision=revision.public_id,
+            policies=revision.policies,
+            upstream_id=revision.upstream_id,
+            api_version=version.public_id,
+            major=version.major,
+            api=version.api.slug,
+            team=version.api.team.slug,
+        )
+
+
+def route_of(publication: Published, binding: Bound) -> Route:
+    """The path of a publication."""
     return Route(
         id=publication.public_id,
-        label=f"{version.api.team.slug}/{version.api.slug} v{version.major}",
-        environment=publication.environment.slug,
-        base_path=publication.claim.path,
-        host=publication.claim.host,
+        label=f"{publication.team}/{publication.api} v{publication.major}",
+        environment=publication.environment,
+        base_path=publication.path,
+        host=publication.host,
         upstream=binding.public_id,
-        api_version=version.public_id,
-        revision=publication.revision.public_id,
-        cors_origins=cors_origins_of(publication.revision.policies),
+        api_version=publication.api_version,
+        revision=publication.revision,
+        cors_origins=cors_origins_of(publication.policies),
     )
 
 
@@ -244,28 +294,28 @@ def _items(gateway: Gateway, with_values: bool) -> Iterator[Item]:
 
 
 def _routes(gateway: Gateway) -> _Routes:
-    publications = list(desired_publications().filter(gateway=gateway).order_by().only(*ROUTE_FIELDS))
+    found = desired_publications().filter(gateway=gateway).order_by().select_related(None)
+    publications = [Published(*row) for row in found.values_list(*ROUTE_FIELDS)]
     bindings = bindings_for(publications)
     by_place: dict[Place, list[Route]] = defaultdict(list)
-    used: dict[int, UpstreamBinding] = {}
+    used: dict[str, Bound] = {}
     for publication in publications:
-        binding = bindings.get((publication.revision.upstream_id, publication.environment_id))
+        binding = bindings.get((publication.upstream_id, publication.environment_id))
         if binding is None:  # an upstream can lose an environment; the route then has nowhere to go
             continue
-        used[binding.pk] = binding
+        used[binding.public_id] = binding
         place = (publication.api_version_id, publication.environment_id)
         by_place[place].append(route_of(publication, binding))
     return _Routes(by_place, tuple(upstream_of(binding) for binding in used.values()))
 
 
-def bindings_for(publications: Iterable[Publication]) -> dict[tuple[int, int], UpstreamBinding]:
+def bindings_for(publications: Iterable[Published]) -> dict[tuple[int, int], Bound]:
     """The bindings of what `publications` serve, by (upstream, environment); one query."""
-    wanted = {(publication.revision.upstream_id, publication.environment_id) for publication in publications}
+    wanted = {(publication.upstream_id, publication.environment_id) for publication in publications}
     found = UpstreamBinding.objects.filter(upstream__in={upstream for upstream, _environment in wanted})
+    bindings = (Bound(*row) for row in found.order_by().values_list(*UPSTREAM_FIELDS))
     return {
-        (binding.upstream_id, binding.environment_id): binding
-        for binding in found.select_related("upstream__team", "environment").order_by().only(*UPSTREAM_FIELDS)
-        if (binding.upstream_id, binding.environment_id) in wanted
+        (b.upstream_id, b.environment_id): b for b in bindings if (b.upstream_id, b.environment_id) in wanted
     }
 
 

@@ -21,6 +21,7 @@ from django.utils.translation import ngettext
 
 from gateways.desired import (
     Place,
+    Published,
     bindings_for,
     desired_publications,
     grant_of,
@@ -211,13 +212,14 @@ class _Served:
     @classmethod
     def of_publications(cls, publications: Sequence[Publication]) -> _Served:
         """These, as far as their upstream has an address."""
-        bindings = bindings_for(publications)
+        rows = {publication.public_id: Published.of(publication) for publication in publications}
+        bindings = bindings_for(rows.values())
         by_place: dict[Place, list[_OnGateway]] = defaultdict(list)
         by_publication = {}
         for publication in publications:
             binding = bindings.get((publication.revision.upstream_id, publication.environment_id))
             if binding is not None:
-                route = route_of(publication, binding)
+                route = route_of(rows[publication.public_id], binding)
                 there = _OnGateway(publication.gateway_id, route, (route, upstream_of(binding)))
                 by_place[publication.api_version_id, publication.environment_id].append(there)
                 by_publication[publication.public_id] = there

@@ -32,6 +32,8 @@ def hold_back(wanted: Document, observed: Document, roots: Mapping[Ref, str]) ->
     for kind in Kind:
         for item in [item for item in holding.items.values() if item.kind is kind]:
             holding.check(item)
+    if not holding.reasons:
+        return Held(wanted)
     return Held(Document.of(holding.items.values()), holding.reasons)
 
 
@@ -74,8 +76,8 @@ class _Holding:
         routes = tuple(route for route in grant.routes if Ref(Kind.ROUTE, route) in self.items)
         if not routes:
             return missing or [Ref(Kind.ROUTE, "")]
-        self.items[ref(grant)] = replace(grant, routes=routes)
         if routes != grant.routes:
+            self.items[ref(grant)] = replace(grant, routes=routes)
             gone = next(needed for needed in missing if needed.kind is Kind.ROUTE)
             self.reasons[ref(grant)] = self.reasons.get(gone, f"Waits for {gone}.")
         return [needed for needed in missing if needed.kind is not Kind.ROUTE]

@@ -63,39 +63,39 @@ def _of_environment(public_id: str) -> QuerySet[Gateway]:
 
 
 def _of_subscription(public_id: str) -> QuerySet[Gateway]:
-    return _serving(Subscription.objects.filter(public_id=public_id)) | _holding(Kind.GRANT, public_id)
+    return _serving_or_holding(Subscription.objects.filter(public_id=public_id), Kind.GRANT, public_id)
 
 
 def _of_credential(public_id: str) -> QuerySet[Gateway]:
     subscriptions = Subscription.objects.filter(credentials__public_id=public_id)
-    return _serving(subscriptions) | _holding(Kind.KEY, public_id)
+    return _serving_or_holding(subscriptions, Kind.KEY, public_id)
 
 
 def _of_block(public_id: str) -> QuerySet[Gateway]:
     """The target of a block's event is the block, or the subscription that it stops."""
     blocks = Block.objects.filter(Q(public_id=public_id) | Q(subscription__public_id=public_id))
-    return _serving(Subscription.objects.filter(blocks__in=blocks)) | _holding(Kind.BLOCK, public_id)
+    return _serving_or_holding(Subscription.objects.filter(blocks__in=blocks), Kind.BLOCK, public_id)
 
 
 def _of_application(public_id: str) -> QuerySet[Gateway]:
     subscriptions = Subscription.objects.filter(application__public_id=public_id)
-    return _serving(subscriptions) | _holding(Kind.CONSUMER, public_id)
+    return _serving_or_holding(subscriptions, Kind.CONSUMER, public_id)
 
 
-def _serving(subscriptions: QuerySet[Subscription]) -> QuerySet[Gateway]:
-    """Gateways on which what the subscriptions are for is published."""
-    return Gateway.objects.filter(
-        publications__in=Publication.objects.current().filter(
-            api_version__in=subscriptions.values("api_version"),
-            environment__in=subscriptions.values("environment"),
-        )
+def _serving_or_holding(
+    subscriptions: QuerySet[Subscription], kind: Kind, public_id: str
+) -> QuerySet[Gateway]:
+    """Gateways on which what the subscriptions are for is published, and those that were seen to hold the object
+    itself, whatever is published there now.
+
+    Two sub-queries: one query over both joins would pair each publication with each object that is proven.
+    """
+    serving = Publication.objects.current().filter(
+        api_version__in=subscriptions.values("api_version"),
+        environment__in=subscriptions.values("environment"),
     )
-
-
-def _holding(kind: Kind, public_id: str) -> QuerySet[Gateway]:
-    """Gateways that were seen to hold the object itself, whatever is published there now."""
-    held = AppliedObject.objects.filter(kind=kind, object_id=public_id).exclude(digest="")
-    return Gateway.objects.filter(applied_objects__in=held)
+    holding = AppliedObject.objects.filter(kind=kind, object_id=public_id).exclude(digest="")
+    return Gateway.objects.filter(Q(pk__in=serving.values("gateway")) | Q(pk__in=holding.values("gateway")))
 
 
 TOUCHED: dict[str, Touched] = {

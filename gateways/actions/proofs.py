@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from django.db import transaction
 from django.db.models import Max
@@ -23,8 +24,7 @@ MOST_ASKED = 5_000
 """Above so many changes at once the time of each decision is not looked up: it is a first push or a rebuild."""
 
 
-@dataclass(frozen=True, slots=True)
-class Proven:
+class Proven(NamedTuple):
     """What was known of one object before: its confirmed digest (empty: confirmed gone) and what held it."""
 
     digest: str
@@ -47,11 +47,14 @@ class Finding:
     refused: Collection[Ref] = ()
 
 
-def proven_objects(gateway_id: int) -> dict[Ref, Proven]:
-    """Every proof there is of one gateway, in one query."""
-    rows = AppliedObject.objects.filter(gateway_id=gateway_id).values_list(
-        "kind", "object_id", "digest", "held_back_reason", "held_back_digest"
-    )
+def proven_objects(gateway_id: int, among: Collection[Ref] | None = None) -> dict[Ref, Proven]:
+    """Every proof there is of one gateway, in one query; or those of objects with the ids in `among`."""
+    found = AppliedObject.objects.filter(gateway_id=gateway_id)
+    if among is not None and len(among) <= MOST_ASKED:
+        found = found.filter(
+            kind__in={name.kind for name in among}, object_id__in={name.id for name in among}
+        )
+    rows = found.values_list("kind", "object_id", "digest", "held_back_reason", "held_back_digest")
     kinds = {str(kind): kind for kind in Kind}
     return {
         Ref(kinds[kind], name): Proven(*proof)
@@ -76,7 +79,7 @@ def _says(proof: Proven, digest_wanted: str) -> bool:
 
 def write_proofs(lease: Lease, finding: Finding) -> int:
     """Keep what `finding` proves, changed rows only; their number. Raises LeaseLost."""
-    proven = proven_objects(lease.gateway_id)
+    proven = proven_objects(lease.gateway_id, {*finding.confirmed, *finding.gone, *finding.held})
     failpoint("proofs.before")
     with transaction.atomic():
         gateway = lock_gateway(lease)

@@ -84,7 +84,7 @@ class Applier:
             if self.held is not None and push.version < self.held.version:
                 raise Stale(f"version {self.held.version} is in force")
             started = self._clock()
-            await self._plane.trial(push)
+            await self._plane.trial(push, self.held)
             failpoint("agent.after-trial")
             before = await asyncio.to_thread(self._store.files)
             try:

@@ -49,8 +49,11 @@ class DataPlane(Protocol):
     async def reopen_logs(self) -> None:
         """Have it open its access log again. Raises Unreachable."""
 
-    async def trial(self, push: Push) -> None:
-        """Have it validate `push` without any effect. Raises Refused, in its own words."""
+    async def trial(self, push: Push, held: Push | None) -> None:
+        """Have it validate `push` without any effect. Raises Refused, in its own words.
+
+        What is the same in `held`, which is in force, need not be tried again.
+        """
 
     async def swap(self, push: Push, held: Push | None) -> None:
         """Put `push` in the place of `held`, and return when it is served. Raises Refused or NotInForce."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 _BARE = re.compile(r"[A-Za-z0-9_./:=*@~^-]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
@@ -18,6 +18,7 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_INDENT = "    "
 _ESCAPED = {"t": "\t", "r": "\r", "n": "\n"}
 
 
@@ -31,11 +32,11 @@ class Expression(str):
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Directive:
+class Directive(NamedTuple):
     """One directive: `block` is None for one that ends with a semicolon. `line` is where it was read.
 
-    `about` names the object that it realises, such as `route/pub_1`; it is written as a comment before it.
+    `about` names the object that it realises, such as `route/pub_1`; it is written as a comment before it. With a
+    `text` it is nothing else: see `written`.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Directive:
     block: tuple[Directive, ...] | None = None
     about: str = ""
     line: int = 0
+    text: str = ""
 
     def inside(self, name: str) -> Iterator[Directive]:
         """The directives of that name in its block."""
@@ -55,7 +57,7 @@ class Directive:
 
 def directive(name: str, *arguments: str | int, about: str = "") -> Directive:
     """A directive without a block."""
-    return Directive(name, tuple(a if isinstance(a, str) else str(a) for a in arguments), about=about)
+    return Directive(name, tuple([a if isinstance(a, str) else str(a) for a in arguments]), None, about)
 
 
 def block(name: str, *arguments: str, inside: Iterable[Directive], about: str = "") -> Directive:
@@ -63,26 +65,37 @@ def block(name: str, *arguments: str, inside: Iterable[Directive], about: str = 
     return Directive(name, arguments, tuple(inside), about)
 
 
-def render(directives: Iterable[Directive]) -> str:
-    """The text of `directives`. Raises NotDirectives for an argument that nginx would read otherwise."""
+def written(directives: Iterable[Directive], *, depth: int = 0) -> Directive:
+    """`directives` as they will be written inside of `depth` blocks: something to keep, to write often."""
+    return Directive("", text=render(directives, depth=depth))
+
+
+def render(directives: Iterable[Directive], *, depth: int = 0) -> str:
+    """The text of `directives`, inside of `depth` blocks.
+
+    Raises NotDirectives for an argument that nginx would read otherwise.
+    """
     lines: list[str] = []
     for one in directives:
-        _write(one, "", lines)
+        _write(one, _INDENT * depth, lines)
     return "".join(lines)
 
 
 def quoted(argument: str) -> str:
     """`argument` as nginx reads it back. Raises NotDirectives when it cannot be written."""
+    if _BARE.fullmatch(argument):
+        return argument
     if "$" in argument and not isinstance(argument, Expression):
         raise NotDirectives("a dollar sign stands for a variable in nginx")
     if _CONTROL.search(argument):
         raise NotDirectives("a control character has no place in a configuration")
-    if _BARE.fullmatch(argument):
-        return argument
     return '"' + argument.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _write(one: Directive, indent: str, lines: list[str]) -> None:
+    if one.text:
+        lines.append(one.text)
+        return
     if one.about:
         lines.append(f"{indent}# {one.about}\n")
     words = " ".join(map(quoted, (one.name, *one.arguments)))
@@ -91,7 +104,7 @@ def _write(one: Directive, indent: str, lines: list[str]) -> None:
         return
     lines.append(f"{indent}{words} {{\n")
     for inner in one.block:
-        _write(inner, f"{indent}    ", lines)
+        _write(inner, indent + _INDENT, lines)
     lines.append(f"{indent}}}\n")
 
 

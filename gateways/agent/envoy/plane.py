@@ -130,11 +130,15 @@ class EnvoyPlane:
             return set()
         return {name for name, text in files.items() if _serves_other(name, text, serving)}
 
-    async def trial(self, push: Push) -> None:
-        """Look at `push` and have Envoy validate it. Raises Refused."""
+    async def trial(self, push: Push, held: Push | None) -> None:
+        """Look at what `push` changes and have Envoy validate it. Raises Refused."""
         try:
             configuration = await asyncio.to_thread(
-                composed, push.files, node=self._settings.node, ca_file=self._ca_file
+                composed,
+                push.files,
+                node=self._settings.node,
+                ca_file=self._ca_file,
+                in_force=held.files if held else None,
             )
             self._check_addresses(configuration["static_resources"]["clusters"])
         except (KeyError, TypeError, ValueError, IndexError) as error:

@@ -56,6 +56,7 @@ SERVED_S = 20.0
 STARTED_S = 5.0
 STOP_S = 6.0
 RESOLVED_S = 1.0
+UPSTREAMS = "upstreams.conf"
 _POLL_S = 0.01
 _GENERATIONS = 2
 """So many older generations of workers may still be ending their calls when another one is begun."""
@@ -165,9 +166,10 @@ class NginxPlane:
         """The files on disk that are not those which nginx was given."""
         return {name for name, text in files.items() if self._files.get(name) != text}
 
-    async def trial(self, push: Push) -> None:
+    async def trial(self, push: Push, held: Push | None) -> None:
         """Have nginx read all of `push` in a directory of its own. Raises Refused."""
-        self._check_addresses(push.files)
+        if held is None or push.files.get(UPSTREAMS) != held.files.get(UPSTREAMS):
+            self._check_addresses(push.files)
         with tempfile.TemporaryDirectory(dir=self._store.root, prefix=".trial-") as directory:
             await asyncio.to_thread(self._lay_out, Path(directory), push.files)
             command = [self._binary, "-t", "-q", "-p", f"{directory}/", "-c", CONFIGURATION, "-e", "stderr"]
@@ -270,7 +272,7 @@ class NginxPlane:
 
     async def _wait_resolved(self, files: Mapping[str, str]) -> None:
         """A new upstream is ready once its name was looked up. One that has no address holds up nobody."""
-        names = set(re.findall(r"server ([a-z0-9.-]+):\d+ .*\bresolve\b", files.get("upstreams.conf", "")))
+        names = set(re.findall(r"server ([a-z0-9.-]+):\d+ .*\bresolve\b", files.get(UPSTREAMS, "")))
         deadline = time.monotonic() + RESOLVED_S
         while names - self._names.answered and time.monotonic() < deadline:
             await asyncio.sleep(_POLL_S)
@@ -312,7 +314,7 @@ class NginxPlane:
     def _check_addresses(self, files: Mapping[str, str]) -> None:
         """Refuse an upstream that points at the status port or at the agent: callers would rule the gateway."""
         try:
-            upstreams = parse(files.get("upstreams.conf", ""))
+            upstreams = parse(files.get(UPSTREAMS, ""))
         except NotDirectives as error:
             raise Refused(f"the push does not hold together: {error}") from None
         for upstream in upstreams:

@@ -74,13 +74,13 @@ def adapt(
     """The part of `desired` that a gateway can serve on `listeners`, as it will be read back."""
     _check_listeners(listeners)
     adaption = Adaption(frozenset(listener.environment for listener in listeners), nodes)
-    for item in desired.items.values():
+    for name, item in desired.items.items():
         try:
             taken = _adapted(item, adaption)
-            adaption.kept[ref(item)] = refine(taken, adaption) if refine else taken
+            adaption.kept[name] = refine(taken, adaption) if refine else taken
         except Dropped as reason:
             adaption.note(item, str(reason))
-    return Adapted(Document.of(adaption.kept.values()), adaption.notes)
+    return Adapted(Document(adaption.kept), adaption.notes)  # in the order of `desired`
 
 
 def _check_listeners(listeners: Sequence[Listener]) -> None:
@@ -130,7 +130,8 @@ def _upstream(upstream: Upstream, adaption: Adaption) -> Upstream:
     if health and not _positive(health.healthy, health.unhealthy):
         adaption.note(upstream, "Without health check: its thresholds start at one.")
         health = None
-    return replace(upstream, targets=targets, health=health)
+    unchanged = targets == upstream.targets and health == upstream.health
+    return upstream if unchanged else replace(upstream, targets=targets, health=health)
 
 
 def _usable_targets(upstream: Upstream, adaption: Adaption) -> tuple[Target, ...]:
@@ -174,7 +175,8 @@ def _route(route: Route, adaption: Adaption) -> Route:
     origins = tuple(origin for origin in route.cors_origins if ORIGIN.fullmatch(origin))
     if origins != route.cors_origins:
         adaption.note(route, "An origin is left out: it is no scheme and host.")
-    return replace(route, cors_origins=origins)
+        return replace(route, cors_origins=origins)
+    return route
 
 
 def _grant(grant: Grant, adaption: Adaption) -> Grant:
@@ -183,7 +185,7 @@ def _grant(grant: Grant, adaption: Adaption) -> Grant:
     if grant.limit and not adaption.has(Limit, grant.limit):
         raise Dropped("Dropped: its limit is not on this gateway.")
     routes = tuple(sorted({route for route in grant.routes if adaption.has(Route, route)}))
-    return replace(grant, routes=routes)
+    return grant if routes == grant.routes else replace(grant, routes=routes)
 
 
 def _key(key: Key, adaption: Adaption) -> Key:

@@ -44,7 +44,8 @@ class DocumentCache:
 
     def keep(self, document: Document) -> None:
         """Keep `document`; the one kept longest goes when there are too many."""
-        bare = Document.of(_without_value(item) for item in document.items.values())
+        bare = Document({name: _without_value(item) for name, item in document.items.items()})
+        bare.learn(document)
         with self._lock:
             self._documents[document.digest()] = bare
             while len(self._documents) > self._most:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
@@ -44,6 +45,7 @@ class Address:
         return host if self.port == (443 if self.tls else 80) else f"{host}:{self.port}"
 
 
+@lru_cache(maxsize=20_000)
 def address(url: str) -> Address:
     """Take a target's URL apart. Raises ValueError, with the reason, when no gateway should be given it."""
     parts = urlsplit(url)

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from gateways.drivers.agents.names import Address, address
 from gateways.drivers.envoy.resources import CLUSTER, Json, seconds, typed
-from gateways.engine.document import HealthCheck, Target, Upstream
+from gateways.engine.document import HealthCheck, Target, Upstream, canonical_json
 from gateways.engine.wire import SYSTEM_CA_SECRET
 
 _TLS_MATCH = "envoy.transport_socket_match"
+
+
+@lru_cache(maxsize=20_000)
+def cluster_text(upstream: Upstream) -> str:
+    """The canonical JSON of `cluster`, kept because most upstreams are the same from push to push."""
+    return canonical_json(cluster(upstream))
 
 
 def cluster(upstream: Upstream) -> Json:

@@ -31,8 +31,14 @@ def seconds(milliseconds: int) -> str:
 
 def xds_file(resources: Sequence[Json]) -> str:
     """The text of an xDS file. Its `version_info` is a digest of the resources, and so proves them."""
-    version = hashlib.sha256(canonical_json(resources).encode()).hexdigest()
-    return canonical_json({"version_info": version, "resources": list(resources)})
+    return xds_text([canonical_json(resource) for resource in resources])
+
+
+def xds_text(resources: Sequence[str]) -> str:
+    """Likewise of resources that are canonical JSON already: it is written once, and put together by hand."""
+    text = f"[{','.join(resources)}]"
+    version = hashlib.sha256(text.encode()).hexdigest()
+    return f'{{"resources":{text},"version_info":"{version}"}}'
 
 
 def from_file(name: str) -> Json:

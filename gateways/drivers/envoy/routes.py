@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from gateways.drivers.agents.names import address
 from gateways.drivers.agents.places import longest_first, routes_by_host
 from gateways.drivers.envoy import filters
 from gateways.drivers.envoy.resources import HTTP, ROUTES, Json, seconds, typed
-from gateways.engine.document import Document, Grant, Route, Upstream
+from gateways.engine.document import Document, Grant, Route, Upstream, canonical_json
 from gateways.engine.driver import Listener
 
 CORS_FILTER = "envoy.filters.http.cors"
@@ -25,17 +26,24 @@ def config_name(port: int) -> str:
     return f"port-{port}"
 
 
-def route_configuration(port: int, listeners: Sequence[Listener], document: Document) -> Json:
-    """All routes of one port, by host."""
+def route_configuration_text(port: int, listeners: Sequence[Listener], document: Document) -> str:
+    """All routes of one port, by host, in canonical JSON."""
     allowed = allowed_clients(document.of_kind(Grant))
     upstreams = {upstream.id: upstream for upstream in document.of_kind(Upstream)}
     hosts = routes_by_host(listeners, list(document.of_kind(Route)))
     virtual = []
     for host in sorted(hosts):
         routes = longest_first(hosts[host])
-        entries = [route_entry(r, upstreams[r.upstream], allowed.get(r.id, ())) for r in routes]
-        virtual.append(_virtual_host(host, entries))
-    return {"@type": ROUTES, "name": config_name(port), "virtual_hosts": virtual}
+        entries = [_entry_text(r, upstreams[r.upstream], tuple(allowed.get(r.id, ()))) for r in routes]
+        virtual.append(_virtual_host_text(host, entries))
+    head = canonical_json({"@type": ROUTES, "name": config_name(port)})
+    return f'{head[:-1]},"virtual_hosts":[{",".join(virtual)}]}}'
+
+
+@lru_cache(maxsize=20_000)
+def _entry_text(route: Route, upstream: Upstream, clients: tuple[str, ...]) -> str:
+    """The canonical JSON of `route_entry`, kept because most routes are the same from push to push."""
+    return canonical_json(route_entry(route, upstream, clients))
 
 
 def allowed_clients(grants: Iterable[Grant]) -> dict[str, list[str]]:
@@ -109,12 +117,10 @@ def _take_off(base_path: str, prefix: str) -> Json:
     return {"pattern": {"regex": f"^{re.escape(base_path)}/?"}, "substitution": substitution}
 
 
-def _virtual_host(host: str, routes: Sequence[Json]) -> Json:
-    return {
-        "name": host or "any",
-        "domains": [host or "*"],
-        "routes": [_refused_dot_segments(), *routes, _unknown_path()],
-    }
+def _virtual_host_text(host: str, routes: Sequence[str]) -> str:
+    head = canonical_json({"domains": [host or "*"], "name": host or "any"})
+    entries = [canonical_json(_refused_dot_segments()), *routes, canonical_json(_unknown_path())]
+    return f'{head[:-1]},"routes":[{",".join(entries)}]}}'
 
 
 def _refused_dot_segments() -> Json:

@@ -12,10 +12,10 @@ from dataclasses import replace
 
 from gateways.drivers.agents.places import by_port
 from gateways.drivers.envoy import filters
-from gateways.drivers.envoy.clusters import cluster
+from gateways.drivers.envoy.clusters import cluster_text
 from gateways.drivers.envoy.listeners import listener, routes_file
-from gateways.drivers.envoy.resources import xds_file
-from gateways.drivers.envoy.routes import route_configuration
+from gateways.drivers.envoy.resources import xds_file, xds_text
+from gateways.drivers.envoy.routes import route_configuration_text
 from gateways.engine.document import Document, Grant, Item, Ref, Upstream
 from gateways.engine.driver import Listener
 
@@ -48,10 +48,10 @@ def files(document: Document, listeners: Sequence[Listener], *, address: str, no
     """Every file of `document`."""
     ports = by_port(listeners)
     rendered = {
-        CLUSTERS_FILE: xds_file([cluster(upstream) for upstream in document.of_kind(Upstream)]),
+        CLUSTERS_FILE: xds_text([cluster_text(upstream) for upstream in document.of_kind(Upstream)]),
         LISTENERS_FILE: xds_file([listener(port, address) for port in ports]),
         **{
-            routes_file(port): xds_file([route_configuration(port, on, document)])
+            routes_file(port): xds_text([route_configuration_text(port, on, document)])
             for port, on in ports.items()
         },
     }

@@ -55,7 +55,8 @@ def _upstream(upstream: Upstream, adaption: Adaption) -> Upstream:
         )
     if len({address(target.url).authority for target in targets}) > 1 and _names_differ(targets):
         adaption.note(upstream, f"All targets are asked for the host {first.authority}.")
-    return replace(upstream, targets=targets, health=None)
+    unchanged = targets == upstream.targets and upstream.health is None
+    return upstream if unchanged else replace(upstream, targets=targets, health=None)
 
 
 def _names_differ(targets: tuple[Target, ...]) -> bool:

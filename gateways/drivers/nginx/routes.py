@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from gateways.drivers.agents.names import address
 from gateways.drivers.agents.places import longest_first, routes_by_host
@@ -10,7 +11,7 @@ from gateways.drivers.nginx import answers
 from gateways.drivers.nginx.calls import logged
 from gateways.drivers.nginx.limits import named_shape
 from gateways.drivers.nginx.upstreams import passed_to
-from gateways.engine.directives import Directive, Expression, block, directive
+from gateways.engine.directives import Directive, Expression, block, directive, written
 from gateways.engine.document import Document, Route, Upstream
 from gateways.engine.driver import Listener
 
@@ -32,13 +33,19 @@ def servers(
         inside += [directive("server_name", host)] if host else []
         inside += [logged(), *answers.pages()]
         for route in longest_first(hosts[host]):
-            inside += _locations(route, upstreams[route.upstream], shapes.get(route.id, ()))
+            inside.append(_written(route, upstreams[route.upstream], tuple(shapes.get(route.id, ()))))
         found.append(block("server", inside=[*inside, *answers.locations()]))
     return found
 
 
 def _listen(at: str, port: int) -> str:
     return f"[{at}]:{port}" if ":" in at else f"{at}:{port}"
+
+
+@lru_cache(maxsize=20_000)
+def _written(route: Route, upstream: Upstream, shapes: tuple[str, ...]) -> Directive:
+    """The locations of a route inside of a server, kept because most are the same from push to push."""
+    return written(_locations(route, upstream, shapes), depth=1)
 
 
 def _locations(route: Route, upstream: Upstream, shapes: Sequence[str]) -> list[Directive]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from gateways.drivers.agents.names import Address, address
-from gateways.engine.directives import Directive, block, directive
+from gateways.engine.directives import Directive, block, directive, written
 from gateways.engine.document import Target, Upstream
 
 FAILS = 3
@@ -56,4 +57,10 @@ def passed_to(upstream: Upstream) -> list[Directive]:
 
 def file(upstreams: Iterable[Upstream]) -> list[Directive]:
     """The directives of all upstreams."""
-    return [upstream_group(upstream) for upstream in upstreams]
+    return [_written(upstream) for upstream in upstreams]
+
+
+@lru_cache(maxsize=20_000)
+def _written(upstream: Upstream) -> Directive:
+    """Kept because most upstreams are the same from push to push."""
+    return written([upstream_group(upstream)])

@@ -34,6 +34,17 @@ def test_another_value_is_another_key() -> None:
     assert digest(one) != digest(other)
 
 
+def test_what_is_learned_is_what_would_have_been_worked_out() -> None:
+    known, fresh, changed = make.catalogue(3), make.catalogue(3), make.catalogue(3)
+    known.digest()
+    fresh.learn(known)
+    assert fresh.digests() == make.catalogue(3).digests()
+    name = next(name for name, item in changed.items.items() if isinstance(item, Key))
+    other = Document({**changed.items, name: replace(make.key("1"), id=name.id, value_digest="f" * 64)})
+    other.learn(known)
+    assert other.digests()[name] != known.digests()[name]
+
+
 def test_a_key_never_shows_its_value() -> None:
     key = make.key("1")
     assert key.value not in repr(key) + canonical_json(to_plain(key))
