@@ -21,6 +21,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from django.conf import settings
+from django.db import connection
+from django.db.models import Sum
+from django.test import Client
+from django.utils import timezone
+
 from benchmarks.seed import (
     DRAW,
     Company,
@@ -34,12 +40,6 @@ from benchmarks.seed import (
     size,
     subscribe,
 )
-from django.conf import settings
-from django.db import connection
-from django.db.models import Sum
-from django.test import Client
-from django.utils import timezone
-
 from gateways.agent.segments import Batch, Position, Segments
 from gateways.agent.shipper import BATCH_BYTES
 from usage.models import QuotaCounter, UsageBucket, UsageRecord
