@@ -7,6 +7,7 @@ A real gunicorn with one worker serves them, as production does; the time is tha
 from the first byte of the request to the last of the answer, one request at a time.
 """
 
+# ruff: noqa: E402 - the address is named before Django is imported
 from __future__ import annotations
 
 import contextlib
@@ -219,7 +220,13 @@ def _report(what: str, found: Sequence[Timed], goal: str | None, note: str, by: 
     groups = [f"{name} {p95(group):.0f}" for name, group in _by(found, by).items()]
     times = sorted(one.ms for one in found)
     middle = f"p50 {times[len(times) // 2]:.0f} ms; p95 of the slowest: {', '.join(groups[:8])}"
-    report(f"{what}, p95", p95(found), "ms", goal=goal, note=f"{note}; {len(found)} answers; {middle}")
+    report(
+        f"{what}, p95",
+        p95(found),
+        "ms",
+        goal=goal,
+        note=f"{note}; {len(found)} answers at load {os.getloadavg()[0]:.1f}; {middle}",
+    )
 
 
 def main() -> None:
