@@ -245,10 +245,12 @@ def main() -> None:
             shape = f"{APIS:,} APIs"
             _report("catalogue search", searches(company, rounds), SEARCH_GOAL, shape, "kind")
             for calls in CALLS[size()]:
-                rows = fill(company, calls, everything=everything)
+                rows, totals = fill(company, calls, everything=everything)
                 settle_tables()
-                say(f"{calls:,} calls are seeded in {rows:,} buckets")
-                shape = f"{rows:,} buckets of {SUBSCRIPTIONS:,} subscriptions over 90 days"
+                say(f"{calls:,} calls are seeded in {rows:,} buckets and {totals:,} totals")
+                shape = (
+                    f"{rows:,} buckets and {totals:,} totals of {SUBSCRIPTIONS:,} subscriptions over 90 days"
+                )
                 found = usage_pages(company, rounds)
                 _report(f"usage page, {calls // 1_000_000} M calls", found, USAGE_GOAL, shape, "kind")
             shape = f"{APIS:,} APIs, {SUBSCRIPTIONS:,} subscriptions, {PENDING:,} requests that wait"

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from benchmarks.seed import DRAW, Company, falling
 from usage.latency import step_of
+from usage.totals import DIMENSIONS, KEPT
 
 DAYS = 90
 HOURS_READ, MINUTES_READ = timedelta(days=14), timedelta(hours=12)
@@ -46,9 +47,21 @@ _FILL = """
     WHERE made.calls > 0
 """
 
+_TOTAL = """
+    INSERT INTO usage_usagetotal (kind, span, at, {0}, calls, bytes_in, bytes_out, duration_ms, latency)
+    SELECT %s, total.*, drawn.latency FROM (
+        SELECT span, at, {1}, sum(calls)::bigint AS calls, 0, sum(bytes_out)::bigint, sum(duration_ms)
+        FROM usage_usagebucket GROUP BY {2}
+    ) AS total JOIN bench_latency drawn ON drawn.variant = 0
+        AND drawn.size = width_bucket(least(total.calls, 2000000000)::int, %s::int[])
+"""
+"""As many calls as the buckets have; their latency is drawn as that of buckets is."""
 
-def fill(company: Company, calls: int, *, everything: bool = False) -> int:
-    """Have about `calls` calls of all subscriptions in DAYS; the number of rows.
+_TABLES = ("usage_usagebucket", "usage_usagetotal")
+
+
+def fill(company: Company, calls: int, *, everything: bool = False) -> tuple[int, int]:
+    """Have about `calls` calls of all subscriptions in DAYS; the numbers of buckets and of totals.
 
     Few subscriptions make most calls. Days are whole; hours and minutes reach as far back as pages read, or with
     `everything` as far as they are kept.
@@ -59,15 +72,22 @@ def fill(company: Company, calls: int, *, everything: bool = False) -> int:
     day = hour.replace(hour=0)
     hours, minutes = (timedelta(days=DAYS), timedelta(days=32)) if everything else (HOURS_READ, MINUTES_READ)
     with connection.cursor() as cursor:
-        kept = _without_indexes(cursor)
-        cursor.execute("TRUNCATE usage_usagebucket")
+        kept = [again for table in _TABLES for again in _without_indexes(cursor, table)]
+        cursor.execute(f"TRUNCATE {', '.join(_TABLES)}")
         _draw(cursor, company)
         rows = _fill(cursor, "d", day - timedelta(days=DAYS), day, timedelta(days=1), calls)
         rows += _fill(cursor, "h", hour - hours, hour, timedelta(hours=1), calls)
         rows += _fill(cursor, "m", minute - minutes, minute, timedelta(minutes=1), calls)
+        totals = 0
+        for kind, kept_dimensions in KEPT.items():
+            names = {name: name if name in kept_dimensions else "''" for name in DIMENSIONS}
+            grouped = ", ".join(["span", "at", *(name for name in DIMENSIONS if name in kept_dimensions)])
+            statement = _TOTAL.format(", ".join(DIMENSIONS), ", ".join(names.values()), grouped)
+            cursor.execute(statement, [kind, _SIZES])
+            totals += cursor.rowcount
         for statement in kept:
             cursor.execute(statement)
-    return rows
+    return rows, totals
 
 
 def _fill(cursor: object, span: str, start: datetime, end: datetime, step: timedelta, calls: int) -> int:
@@ -84,21 +104,22 @@ def _fill(cursor: object, span: str, start: datetime, end: datetime, step: timed
     return int(cursor.rowcount)  # type: ignore[attr-defined]
 
 
-def _without_indexes(cursor: object) -> list[str]:
-    """Drop all indexes, which are made much faster at the end; the statements that do."""
+def _without_indexes(cursor: object, table: str) -> list[str]:
+    """Drop all indexes of `table`, which are made much faster at the end; the statements that do."""
     run = cursor.execute  # type: ignore[attr-defined]
     run(
         "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint"
-        " WHERE conrelid = 'usage_usagebucket'::regclass AND contype IN ('p', 'u')"
+        " WHERE conrelid = %s::regclass AND contype IN ('p', 'u')",
+        [table],
     )
     constraints = cursor.fetchall()  # type: ignore[attr-defined]
     for name, _definition in constraints:
-        run(f"ALTER TABLE usage_usagebucket DROP CONSTRAINT {name}")
-    run("SELECT indexname, indexdef FROM pg_indexes WHERE tablename = 'usage_usagebucket'")
+        run(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
+    run("SELECT indexname, indexdef FROM pg_indexes WHERE tablename = %s", [table])
     indexes = cursor.fetchall()  # type: ignore[attr-defined]
     for name, _definition in indexes:
         run(f"DROP INDEX {name}")
-    again = [f"ALTER TABLE usage_usagebucket ADD CONSTRAINT {name} {text}" for name, text in constraints]
+    again = [f"ALTER TABLE {table} ADD CONSTRAINT {name} {text}" for name, text in constraints]
     return [*again, *(definition for _name, definition in indexes)]
 
 

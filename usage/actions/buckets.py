@@ -13,38 +13,54 @@ from django.db import connection
 
 from gateways.models import Gateway
 from usage.latency import step_of
+from usage.totals import DIMENSIONS
 
 if TYPE_CHECKING:
     from usage.actions.ingest import KnownCall
 
-DIMENSIONS = (
-    "span", "at", "gateway", "environment", "api", "api_version", "operation",
-    "application", "subscription", "plan", "key_id", "status",
-)  # fmt: skip
 MEASURES = ("calls", "bytes_in", "bytes_out", "duration_ms")
+BUCKET = (
+    "gateway", "environment", "api", "api_version", "operation", "application", "subscription", "plan", "key_id",
+    "status",
+)  # fmt: skip
+"""The dimensions of a bucket beside its time."""
 
-_GIVEN = {
-    "spans": "text", "minute": "bigint", "environment": "text", "api": "text", "api_version": "text",
-    "operation": "text", "application": "text", "subscription": "text", "plan": "text", "key_id": "text",
-    "status": "smallint", "calls": "bigint", "bytes_in": "bigint", "bytes_out": "bigint", "duration_ms": "float8",
-    "latency": "jsonb",
+TOTAL = ("kind", *DIMENSIONS)
+"""Those of a total."""
+
+_TYPES = {
+    "spans": "text", "minute": "bigint", "status": "smallint", "calls": "bigint", "bytes_in": "bigint",
+    "bytes_out": "bigint", "duration_ms": "float8", "latency": "jsonb",
 }  # fmt: skip
-"""What is handed over of each row, column by column, with the types of PostgreSQL."""
+"""PostgreSQL's types of what is handed over; the others are text."""
 
 _START = "date_trunc(CASE span WHEN 'm' THEN 'minute' WHEN 'h' THEN 'hour' ELSE 'day' END, to_timestamp(minute), 'UTC')"
-_ADD = ", ".join(f"{name} = usage_usagebucket.{name} + excluded.{name}" for name in MEASURES)
-UPSERT = f"""
-    INSERT INTO usage_usagebucket ({", ".join(DIMENSIONS)}, {", ".join(MEASURES)}, latency)
-    SELECT span, {_START}, %s, {", ".join(DIMENSIONS[3:])}, {", ".join(MEASURES)}, latency
-    FROM unnest({", ".join(f"%s::{kind}[]" for kind in _GIVEN.values())}) AS given ({", ".join(_GIVEN)}),
-        string_to_table(spans, NULL) AS span
-    ORDER BY {", ".join(str(number) for number in range(1, len(DIMENSIONS) + 1))}
-    ON CONFLICT ({", ".join(DIMENSIONS)}) DO UPDATE
-    SET {_ADD}, latency = usage_add_steps(usage_usagebucket.latency, excluded.latency)
-"""  # noqa: S608 - built from the names above, no value is in it
 
 type Kind = tuple[object, ...]
-"""What calls have in common beside their time: the values of DIMENSIONS from the environment on."""
+"""What calls have in common beside their time: the values of BUCKET or of TOTAL."""
+
+type Sums = dict[Kind, dict[datetime, Sum]]
+"""The sums of each minute, by kind of call."""
+
+
+def _upsert(table: str, dimensions: Sequence[str]) -> str:
+    """The statement that adds many sums to `table`, given as one array for each column. It takes rows in one
+    order, so that two batches never wait for each other in a circle."""
+    given = ("spans", "minute", *dimensions, *MEASURES, "latency")
+    own = ", ".join(("span", "at", *dimensions))
+    add = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in MEASURES)
+    return f"""
+        INSERT INTO {table} ({own}, {", ".join(MEASURES)}, latency)
+        SELECT span, {_START}, {", ".join(dimensions)}, {", ".join(MEASURES)}, latency
+        FROM unnest({", ".join(f"%s::{_TYPES.get(name, 'text')}[]" for name in given)}) AS given ({", ".join(given)}),
+            string_to_table(spans, NULL) AS span
+        ORDER BY {", ".join(str(number) for number in range(1, len(dimensions) + 3))}
+        ON CONFLICT ({own}) DO UPDATE SET {add}, latency = usage_add_steps({table}.latency, excluded.latency)
+    """  # noqa: S608 - built from the names above, no value is in it
+
+
+ADD_BUCKETS = _upsert("usage_usagebucket", BUCKET)
+ADD_TOTALS = _upsert("usage_usagetotal", TOTAL)
 
 
 @dataclass(slots=True)
@@ -75,35 +91,51 @@ class Sum:
 
 
 def add_to_buckets(gateway: Gateway, calls: Sequence[KnownCall]) -> None:
-    """Add `calls` to minute, hour and day buckets, in one statement. It takes rows in one order, so that two
-    batches never wait for each other in a circle."""
-    rows = [
-        (spans, int(at.timestamp()), *kind, *_measures(total))
-        for kind, minutes in _by_kind(calls).items()
-        for spans, at, total in _rows(minutes)
-    ]
+    """Add `calls` to minute, hour and day buckets, and to the totals of each."""
+    sums = _by_kind(gateway, calls)
     with connection.cursor() as cursor:
-        cursor.execute(UPSERT, [gateway.public_id, *map(list, zip(*rows, strict=True))])
+        for statement, added in ((ADD_BUCKETS, sums), (ADD_TOTALS, _in_total(sums))):
+            rows = [
+                (spans, int(at.timestamp()), *kind, *_measures(total))
+                for kind, minutes in added.items()
+                for spans, at, total in _rows(minutes)
+            ]
+            cursor.execute(statement, [list(column) for column in zip(*rows, strict=True)])
 
 
 def _measures(total: Sum) -> tuple[object, ...]:
     return (total.calls, total.bytes_in, total.bytes_out, total.duration_ms, json.dumps(total.latency))
 
 
-def _by_kind(calls: Iterable[KnownCall]) -> dict[Kind, dict[datetime, Sum]]:
-    """The sums of each minute, by kind of call."""
-    sums: dict[Kind, dict[datetime, Sum]] = defaultdict(lambda: defaultdict(Sum))
+def _by_kind(gateway: Gateway, calls: Iterable[KnownCall]) -> Sums:
+    sums: Sums = defaultdict(lambda: defaultdict(Sum))
     for known in calls:
-        sums[_kind(known)][known.call.at.replace(second=0, microsecond=0)].add(known)
+        sums[_kind(gateway, known)][known.call.at.replace(second=0, microsecond=0)].add(known)
     return sums
 
 
-def _kind(known: KnownCall) -> Kind:
+def _kind(gateway: Gateway, known: KnownCall) -> Kind:
     call, route, caller = known.call, known.route, known.caller
     return (
-        route.environment, route.api, route.api_version, known.operation, caller.application if caller else "",
-        call.subscription if caller else "", caller.plan if caller else "", call.key_id, call.status,
+        gateway.public_id, route.environment, route.api, route.api_version, known.operation,
+        caller.application if caller else "", call.subscription if caller else "", caller.plan if caller else "",
+        call.key_id, call.status,
     )  # fmt: skip
+
+
+def _in_total(sums: Sums) -> Sums:
+    """`sums` by the fewer dimensions of each kind of total; a dimension that it does not keep is empty."""
+    found: Sums = defaultdict(lambda: defaultdict(Sum))
+    for kind, minutes in sums.items():
+        _gateway, environment, api, version, operation, application, _subscription, plan, key_id, status = (
+            kind
+        )
+        whose = environment, api, version
+        for at, total in minutes.items():
+            found["p", *whose, "", "", plan, "", status][at].merge(total)
+            found["o", *whose, operation, "", "", "", status][at].merge(total)
+            found["c", *whose, "", application, plan, key_id, status][at].merge(total)
+    return found
 
 
 def _rows(minutes: dict[datetime, Sum]) -> Iterator[tuple[str, datetime, Sum]]:

@@ -16,7 +16,6 @@ from teams.access import HtmxHttpRequest, htmx_partial, page
 from teams.models import Verb
 from usage.dashboards import dashboard
 from usage.queries import (
-    Figures,
     UsageScope,
     apis_of,
     applications_of,
@@ -26,6 +25,7 @@ from usage.queries import (
     summaries,
 )
 from usage.ranges import RANGES, Window, window
+from usage.sums import Figures
 
 LIVE_RANGES = ("1h", "6h")
 """Ranges whose page follows calls as they arrive."""
