@@ -12,6 +12,7 @@ from usage.models import UsageTotal
 DIMENSIONS = ("environment", "api", "api_version", "operation", "application", "plan", "key_id", "status")
 
 KEPT: Mapping[str, frozenset[str]] = {
+    UsageTotal.Kind.APPLICATION: frozenset({"environment", "application", "status"}),
     UsageTotal.Kind.PLAN: frozenset({"environment", "api", "api_version", "plan", "status"}),
     UsageTotal.Kind.OPERATION: frozenset({"environment", "api", "api_version", "operation", "status"}),
     UsageTotal.Kind.CALLER: frozenset(DIMENSIONS) - {"operation"},

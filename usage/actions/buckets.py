@@ -135,6 +135,8 @@ def _in_total(sums: Sums) -> Sums:
             found["p", *whose, "", "", plan, "", status][at].merge(total)
             found["o", *whose, operation, "", "", "", status][at].merge(total)
             found["c", *whose, "", application, plan, key_id, status][at].merge(total)
+            if application:
+                found["a", environment, "", "", "", application, "", "", status][at].merge(total)
     return found
 
 

@@ -73,7 +73,7 @@ class Migration(migrations.Migration):
             name='UsageTotal',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('p', 'by plan'), ('o', 'by operation'), ('c', 'by application and key')], max_length=1)),
+                ('kind', models.CharField(choices=[('p', 'by plan'), ('o', 'by operation'), ('c', 'by application and key'), ('a', 'by application')], max_length=1)),
                 ('span', models.CharField(max_length=1)),
                 ('at', models.DateTimeField()),
                 ('environment', models.CharField(max_length=40)),
@@ -91,7 +91,7 @@ class Migration(migrations.Migration):
                 ('latency', models.JSONField(default=dict)),
             ],
             options={
-                'indexes': [models.Index(condition=models.Q(('kind', 'c')), fields=['application', 'span', 'at'], name='usage_total_application'), models.Index(condition=models.Q(('span', 'm')), fields=['at'], name='usage_total_minutes')],
+                'indexes': [models.Index(condition=models.Q(('kind__in', ['c', 'a'])), fields=['application', 'span', 'kind', 'at'], name='usage_total_application'), models.Index(condition=models.Q(('span', 'm')), fields=['at'], name='usage_total_minutes')],
                 'constraints': [models.UniqueConstraint(fields=('api', 'span', 'kind', 'at', 'environment', 'api_version', 'operation', 'application', 'plan', 'key_id', 'status'), name='usage_total_once')],
             },
         ),

@@ -18,6 +18,7 @@ class UsageTotal(models.Model):
         PLAN = "p", _("by plan")
         OPERATION = "o", _("by operation")
         CALLER = "c", _("by application and key")
+        APPLICATION = "a", _("by application")
 
     kind = models.CharField(max_length=1, choices=Kind)
     span = models.CharField(max_length=1)
@@ -48,9 +49,9 @@ class UsageTotal(models.Model):
         ]  # fmt: skip
         indexes = [
             models.Index(
-                fields=["application", "span", "at"],
+                fields=["application", "span", "kind", "at"],
                 name="usage_total_application",
-                condition=models.Q(kind="c"),
+                condition=models.Q(kind__in=["c", "a"]),
             ),
             models.Index(fields=["at"], name="usage_total_minutes", condition=models.Q(span="m")),
         ]
