@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from operator import and_
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.postgres.search import CombinedSearchQuery, SearchQuery, SearchRank
 from django.db.models import (
-    Count,
     Exists,
     F,
-    Func,
     IntegerField,
     OuterRef,
     Prefetch,
@@ -22,7 +21,6 @@ from django.db.models import (
     QuerySet,
     Value,
 )
-from django.db.models.expressions import RawSQL
 from django.db.models.functions import Cast
 
 from apis.models import (
@@ -106,48 +104,47 @@ def with_offer(apis: QuerySet[Api]) -> QuerySet[Api]:
     )
 
 
-def catalogue_ids(actor: Actor, filters: CatalogueFilters) -> list[int]:
-    """Primary keys of what `catalogue` finds, in its order.
+class Hit(NamedTuple):
+    """An API that a search found: what order, page and facets are made of."""
+
+    pk: int
+    team: int
+    tags: list[str]
+
+
+def catalogue_hits(actor: Actor, filters: CatalogueFilters) -> list[Hit]:
+    """What `catalogue` finds, in its order.
 
     A page needs count, rows and facets of the same search; asked once, the texts are ranked once.
     """
-    return list(catalogue(actor, filters).values_list("pk", flat=True))
+    return [Hit(*row) for row in catalogue(actor, filters).values_list("pk", "team_id", "tags")]
 
 
 def offers_of(ids: Sequence[int]) -> list[Api]:
-    """The APIs of a slice of `catalogue_ids`, in its order, with what a card shows."""
+    """The APIs of a slice of what was found, in its order, with what a card shows."""
     apis = {api.pk: api for api in with_offer(_cards().filter(pk__in=ids))}
     return [apis[pk] for pk in ids if pk in apis]
 
 
 def catalogue_facets(
-    actor: Actor, filters: CatalogueFilters, *, found: Sequence[int] | None = None, most: int = 12
+    actor: Actor, filters: CatalogueFilters, *, found: Sequence[Hit] | None = None, most: int = 12
 ) -> Facets:
     """Tags of what `filters` find (`found`, where it is known), and teams as if no team were chosen."""
-    ids = catalogue_ids(actor, filters) if found is None else found
-    of_any_team = catalogue_ids(actor, replace(filters, team="")) if filters.team else ids
-    tags = (
-        _among(ids)
-        .annotate(tag=Func(F("tags"), function="unnest"))
-        .values("tag")
-        .annotate(n=Count("pk"))
-        .order_by("-n", "tag")[:most]
-    )
-    teams = (
-        _among(of_any_team)
-        .values("team__slug", "team__name")
-        .annotate(n=Count("pk"))
-        .order_by("-n", "team__name")[:most]
-    )
+    hits = catalogue_hits(actor, filters) if found is None else found
+    of_any_team = catalogue_hits(actor, replace(filters, team="")) if filters.team else hits
+    tags = Counter(tag for hit in hits for tag in hit.tags)
     return Facets(
-        [Facet(row["tag"], row["tag"], row["n"]) for row in tags],
-        [Facet(row["team__slug"], row["team__name"], row["n"]) for row in teams],
+        [Facet(tag, tag, n) for tag, n in sorted(tags.items(), key=lambda row: (-row[1], row[0]))[:most]],
+        _team_facets(Counter(hit.team for hit in of_any_team), most),
     )
 
 
-def _among(ids: Sequence[int]) -> QuerySet[Api]:
-    """APIs with these keys, handed over as one array: thousands of parameters would cost more than the rest."""
-    return Api.objects.filter(pk__in=RawSQL("SELECT unnest(%s::bigint[])", [list(ids)]))
+def _team_facets(counted: Counter[int], most: int) -> list[Facet]:
+    """The teams with the most, of equal ones the first by name."""
+    least = min((n for _pk, n in counted.most_common(most)), default=0)
+    teams = Team.objects.filter(pk__in=[pk for pk, n in counted.items() if n >= least])
+    facets = [Facet(slug, name, counted[pk]) for pk, slug, name in teams.values_list("pk", "slug", "name")]
+    return sorted(facets, key=lambda facet: (-facet.count, facet.label))[:most]
 
 
 def _cards() -> QuerySet[Api]:

@@ -13,8 +13,9 @@ from django.utils.translation import gettext_lazy
 from apis.models import Api, Environment, Plan
 from gateways.models import Gateway
 from subscriptions.models import Application
-from usage.queries import Figures, UsageScope, breakdown, summary, timeseries
+from usage.queries import UsageScope, overview, summary
 from usage.ranges import Window
+from usage.sums import Figures
 
 CLASSES: tuple[tuple[int, Any, str], ...] = (
     (1, "1xx", "push"),
@@ -83,11 +84,11 @@ class Dashboard:
 
 
 def dashboard(scope: UsageScope, window: Window, by: Iterable[str]) -> Dashboard:
-    """Read the buckets of `scope` in `window`, with one breakdown per dimension in `by`."""
-    now, before = summary(scope, window), summary(scope, window.before())
-    points = timeseries(scope, window)
-    tables = [_breakdown(scope, window, name, now.calls) for name in by]
-    return Dashboard(now, _tiles(now, before), calls_chart(points), latency_chart(points), tables)
+    """Read the sums of `scope` in `window`, with one breakdown per dimension in `by`."""
+    now, before = overview(scope, window, by, most=MOST_ROWS), summary(scope, window.before())
+    tables = [_breakdown(name, found, now.whole.calls) for name, found in now.breakdowns.items()]
+    tiles = _tiles(now.whole, before)
+    return Dashboard(now.whole, tiles, calls_chart(now.points), latency_chart(now.points), tables)
 
 
 def _tiles(now: Figures, before: Figures) -> list[Tile]:
@@ -131,8 +132,7 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 1)
 
 
-def _breakdown(scope: UsageScope, window: Window, by: str, total: int) -> Breakdown:
-    found = breakdown(scope, window, by)
+def _breakdown(by: str, found: list[tuple[str, Figures]], total: int) -> Breakdown:
     shown = found[:MOST_ROWS]
     labels = _labels(by, [name for name, _figures in shown])
     rows = [

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 FIELDS = 13
 REFUSED = frozenset({"quota", "client_not_allowed", "missing_api_key", "unknown_api_key", "RL"})
@@ -35,9 +35,11 @@ class FeedMalformed(ValueError):
         self.length = length
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call as the gateway saw it. Durations in ms, sizes in bytes, `reason` in the gateway's words."""
+class Call(NamedTuple):
+    """One call as the gateway saw it. Durations in ms, sizes in bytes, `reason` in the gateway's words.
+
+    A tuple, as are all that are made by the thousand in a batch: a frozen dataclass takes four times as long to make.
+    """
 
     at: datetime
     publication: str
@@ -66,10 +68,14 @@ def read_calls(body: bytes, *, base: int = 0, now: datetime) -> Iterator[tuple[i
 
     A line without its newline is still being written and is left for the next batch. Raises FeedMalformed.
     """
-    start = 0
+    start, times = 0, ((now - PAST_LIMIT).timestamp(), (now + FUTURE_LIMIT).timestamp())
     while (end := body.find(b"\n", start)) >= 0:
+        line = body[start:end]
         try:
-            yield base + start, _call(json.loads(body[start:end].decode()), now)
+            row = json.loads(line.decode())
+            if b"\\u" in line:
+                _refuse_unstorable(row)
+            yield base + start, _call(row, now, times)
         except RecursionError as error:
             raise FeedMalformed(base + start, end + 1 - start, "it is nested too deep") from error
         except (ValueError, TypeError, OverflowError) as error:
@@ -77,37 +83,37 @@ def read_calls(body: bytes, *, base: int = 0, now: datetime) -> Iterator[tuple[i
         start = end + 1
 
 
-def _call(row: object, now: datetime) -> Call:
+def _call(row: object, now: datetime, times: tuple[float, float]) -> Call:
     if not isinstance(row, list) or len(row) != FIELDS:
         raise ValueError(f"a list of {FIELDS} values is needed")
     moment, publication, subscription, key_id, method, path = row[:6]
     status, duration, upstream, bytes_in, bytes_out, request_id, reason = row[6:]
     return Call(
-        at=_time(_number(moment), now),
-        publication=_text(publication, 40),
-        subscription=_text(subscription, 40),
-        key_id=_text(key_id, 16),
-        method=_text(method, 16),
-        path=_text(path, 1000),
-        status=_whole(status, 999),
-        duration_ms=_duration(duration),
-        upstream_ms=None if upstream is None else _duration(upstream),
-        bytes_in=_whole(bytes_in, MOST_CALL_BYTES),
-        bytes_out=_whole(bytes_out, MOST_CALL_BYTES),
-        request_id=_text(request_id, 64),
-        reason=_text(reason, 80),
+        _time(_number(moment) / 1000, now, times),
+        _text(publication, 40),
+        _text(subscription, 40),
+        _text(key_id, 16),
+        _text(method, 16),
+        _text(path, 1000),
+        _whole(status, 999),
+        _duration(duration),
+        None if upstream is None else _duration(upstream),
+        _whole(bytes_in, MOST_CALL_BYTES),
+        _whole(bytes_out, MOST_CALL_BYTES),
+        _text(request_id, 64),
+        _text(reason, 80),
     )
 
 
-def _time(milliseconds: float, now: datetime) -> datetime:
+def _time(seconds: float, now: datetime, times: tuple[float, float]) -> datetime:
     """The call's time; a clock that is far off would put calls into no period at all, so now stands in."""
-    seconds = milliseconds / 1000
-    if not (now - PAST_LIMIT).timestamp() < seconds < (now + FUTURE_LIMIT).timestamp():
-        return now
-    return datetime.fromtimestamp(seconds, UTC)
+    earliest, latest = times
+    return datetime.fromtimestamp(seconds, UTC) if earliest < seconds < latest else now
 
 
 def _duration(value: object) -> float:
+    if type(value) is float and 0.0 <= value <= MOST_MS:
+        return value
     return min(max(0.0, _number(value)), MOST_MS)
 
 
@@ -118,13 +124,18 @@ def _number(value: object) -> float:
     return float(value)
 
 
+def _refuse_unstorable(row: object) -> None:
+    """Raise ValueError for a NUL or half of a surrogate pair: JSON holds either only where it escapes them."""
+    for value in row if isinstance(row, list) else ():
+        if isinstance(value, str):
+            if "\x00" in value:
+                raise ValueError("a text holds NUL")
+            value.encode()
+
+
 def _text(value: object, limit: int) -> str:
-    """A text that can be stored: no NUL, no half of a surrogate pair (which UnicodeEncodeError says)."""
     if not isinstance(value, str):
         raise TypeError(f"{_short(value)} is no text")
-    if "\x00" in value:
-        raise ValueError("a text holds NUL")
-    value.encode()
     return value[:limit]
 
 

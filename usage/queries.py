@@ -1,12 +1,10 @@
-"""What dashboards read: buckets only, so that their time does not depend on how many calls there were."""
+"""What dashboards read: sums only, so that their time does not depend on how many calls there were."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Any
 
 from django.db import connection
 from django.db.models import Max, QuerySet
@@ -16,9 +14,9 @@ from apis.models import Api
 from gateways.models import GatewayNode, Publication
 from subscriptions.models import Application, Credential, Subscription
 from teams.models import Actor, Verb
-from usage.latency import percentile
 from usage.models import FeedCheckpoint, FeedLoss
 from usage.ranges import Window
+from usage.sums import ALL, SLOT, Figures, Question
 
 BREAKDOWNS = ("plan", "operation", "application", "environment", "gateway", "status", "key_id", "api")
 SCOPES = (
@@ -53,101 +51,71 @@ class UsageScope:
         """The same with more equalities; empty values narrow nothing."""
         return UsageScope({**self.equal, **{name: value for name, value in more.items() if value}})
 
-    def where(self, window: Window) -> tuple[str, list[Any]]:
-        """The SQL condition and its parameters."""
-        names = [f"{name} = %s" for name in self.equal]
-        condition = " AND ".join(["span = %s", "at >= %s", "at < %s", *names])
-        return condition, [window.range.span, window.start, window.end, *self.equal.values()]
-
-
-@dataclass(slots=True)
-class Figures:
-    """Sums over some buckets."""
-
-    calls: int = 0
-    by_class: dict[int, int] = field(default_factory=lambda: defaultdict(int))
-    bytes_out: int = 0
-    latency: dict[int, int] = field(default_factory=lambda: defaultdict(int))
-
-    @property
-    def errors(self) -> int:
-        """Calls answered 4xx or 5xx, or broken off (0)."""
-        return sum(calls for group, calls in self.by_class.items() if group in (0, 4, 5))
-
-    @property
-    def error_rate(self) -> float:
-        """Share of errors, 0..1."""
-        return self.errors / self.calls if self.calls else 0.0
-
-    @property
-    def p50(self) -> float | None:
-        return percentile(self.latency, 0.50)
-
-    @property
-    def p95(self) -> float | None:
-        return percentile(self.latency, 0.95)
-
-    @property
-    def p99(self) -> float | None:
-        return percentile(self.latency, 0.99)
+    def ask(self, window: Window) -> Question:
+        """The question for figures of these calls in `window`."""
+        return Question({name: [value] for name, value in self.equal.items()}, window)
 
 
 def summary(scope: UsageScope, window: Window) -> Figures:
     """All calls of the window in one."""
-    return _figures(scope, window, "''").get("", Figures())
+    return scope.ask(window).figures_by([ALL])[ALL].get("", Figures())
 
 
 def summaries(dimension: str, ids: Iterable[str], window: Window) -> dict[str, Figures]:
-    """The figures of many objects of one dimension, in two queries; without those that had no calls."""
+    """The figures of many objects of one dimension, in as many queries as for one; without those that had no
+    calls."""
     if dimension not in SCOPES:
         raise ValueError(f"{dimension!r} is none of {', '.join(SCOPES)}")
-    condition = f"span = %s AND at >= %s AND at < %s AND {dimension} = ANY(%s)"
-    return _sums(dimension, condition, [window.range.span, window.start, window.end, list(ids)])
+    return Question({dimension: list(ids)}, window).figures_by([dimension])[dimension]
 
 
 def timeseries(scope: UsageScope, window: Window) -> list[tuple[datetime, Figures]]:
     """A point per slot, oldest first, empty ones included."""
-    seconds = int(window.range.step.total_seconds())
-    slot = f"date_bin(interval '{seconds} seconds', at, %s)"
-    found = _figures(scope, window, slot, [window.start])
-    return [(at, found.get(at, Figures())) for at in window.slots()]
+    return _points(scope.ask(window).figures_by([SLOT])[SLOT], window)
 
 
-def breakdown(scope: UsageScope, window: Window, by: str) -> list[tuple[str, Figures]]:
-    """Figures per value of one dimension, most calls first. Raises ValueError for an unknown dimension."""
+def breakdown(
+    scope: UsageScope, window: Window, by: str, *, most: int | None = None
+) -> list[tuple[str, Figures]]:
+    """Figures per value of one dimension, most calls first; with `most`, those beyond it lack their latency.
+
+    Raises ValueError for an unknown dimension.
+    """
     if by not in BREAKDOWNS:
         raise ValueError(f"{by!r} is none of {', '.join(BREAKDOWNS)}")
-    found = _figures(scope, window, f"{by}::text")
+    return _largest(scope.ask(window).figures_by([by], most=most)[by])
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What a usage page shows of a window: figures in sum, per slot, and per value of some dimensions."""
+
+    whole: Figures
+    points: list[tuple[datetime, Figures]]
+    breakdowns: Mapping[str, list[tuple[str, Figures]]]
+
+
+def overview(scope: UsageScope, window: Window, by: Iterable[str], *, most: int) -> Overview:
+    """Everything at once, which reads the calls far fewer times than asking for each.
+
+    Raises ValueError for an unknown dimension.
+    """
+    dimensions = list(by)
+    if unknown := set(dimensions) - set(BREAKDOWNS):
+        raise ValueError(f"{sorted(unknown)} are none of {', '.join(BREAKDOWNS)}")
+    found = scope.ask(window).figures_by([SLOT, *dimensions], most=most)
+    points, whole = _points(found[SLOT], window), Figures()
+    for _at, figures in points:
+        whole.add(figures)
+    return Overview(whole, points, {name: _largest(found[name]) for name in dimensions})
+
+
+def _points(found: Mapping[str, Figures], window: Window) -> list[tuple[datetime, Figures]]:
+    return [(at, found.get(str(number), Figures())) for number, at in enumerate(window.slots())]
+
+
+def _largest(found: Mapping[str, Figures]) -> list[tuple[str, Figures]]:
     return sorted(found.items(), key=lambda item: (-item[1].calls, item[0]))
-
-
-def _figures(scope: UsageScope, window: Window, group: str, before: Iterable[Any] = ()) -> dict[Any, Figures]:
-    condition, values = scope.where(window)
-    return _sums(group, condition, [*before, *values])
-
-
-def _sums(group: str, condition: str, values: list[Any]) -> dict[Any, Figures]:
-    found: dict[Any, Figures] = defaultdict(Figures)
-    # `group` and `condition` are made of names that stand in this file; every value is a parameter.
-    sums = f"""
-        SELECT {group} AS grp, status / 100, sum(calls)::bigint, sum(bytes_out)::bigint
-        FROM usage_usagebucket WHERE {condition} GROUP BY 1, 2
-    """  # noqa: S608
-    steps = f"""
-        SELECT {group} AS grp, step.key::int, sum(step.value::bigint)::bigint
-        FROM usage_usagebucket, jsonb_each_text(latency) AS step WHERE {condition} GROUP BY 1, 2
-    """  # noqa: S608
-    with connection.cursor() as cursor:
-        cursor.execute(sums, values)
-        for name, status_class, calls, sent in cursor.fetchall():
-            figures = found[name]
-            figures.calls += calls
-            figures.by_class[status_class] += calls
-            figures.bytes_out += sent
-        cursor.execute(steps, values)
-        for name, step, calls in cursor.fetchall():
-            found[name].latency[step] += calls
-    return found
 
 
 def apis_of(actor: Actor) -> QuerySet[Api]:

@@ -10,7 +10,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
 from apis.forms import CatalogueForm
-from apis.queries import catalogue_facets, catalogue_ids, offers_of
+from apis.queries import catalogue_facets, catalogue_hits, offers_of
 from teams.access import OPEN, HtmxHttpRequest, htmx_partial, page
 
 PAGE_SIZE = 24
@@ -22,14 +22,14 @@ def catalogue_page(request: HtmxHttpRequest) -> HttpResponseBase:
     """Search, filters and what they find; htmx gets the results alone."""
     form = CatalogueForm(request.GET)
     filters = form.filters
-    ids = catalogue_ids(request.actor, filters)
-    found = Paginator(ids, PAGE_SIZE).get_page(request.GET.get("page"))
+    hits = catalogue_hits(request.actor, filters)
+    found = Paginator(hits, PAGE_SIZE).get_page(request.GET.get("page"))
     context = {
         "form": form,
         "filters": filters,
         "page": found,
-        "apis": offers_of(list(found.object_list)),
-        "facets": catalogue_facets(request.actor, filters, found=ids),
+        "apis": offers_of([hit.pk for hit in found.object_list]),
+        "facets": catalogue_facets(request.actor, filters, found=hits),
         "view": request.GET.get("view") if request.GET.get("view") in VIEWS else VIEWS[0],
         **_links(request, form.tags),
     }

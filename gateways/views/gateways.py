@@ -36,6 +36,14 @@ from teams.models import Verb
 
 MOST_TOGETHER = 8
 PER_PAGE = 15
+PUBLISHED_PER_PAGE = 50
+BY_ADDRESS = (
+    "environment__position",
+    "environment__slug",
+    "api_version__api__name",
+    "-api_version__major",
+    "pk",
+)
 
 
 @page(Verb.GATEWAY_VIEW)
@@ -63,12 +71,14 @@ def gateway_detail(request: HtmxHttpRequest, slug: str) -> HttpResponseBase:
     visible = everything.filter(api_version__api__team__in=request.actor.team_ids(Verb.API_VIEW))
     if request.actor.everywhere(Verb.API_VIEW):
         visible = everything
-    published = addresses_of(with_places(visible))
+    published = Paginator(with_places(visible).order_by(*BY_ADDRESS), PUBLISHED_PER_PAGE)
+    page_of_published = published.get_page(request.GET.get("published"))
     context = {
         "gateway": gateway,
         "overview": overview,
-        "published": published,
-        "others": everything.count() - len(published),
+        "published": page_of_published,
+        "addresses": addresses_of(page_of_published.object_list),
+        "others": everything.count() - published.count,
         "deployments": Paginator(newest_deployments(gateway), PER_PAGE).get_page(request.GET.get("page")),
         "held": _held_back(gateway, request),
         "features": sorted(features_of(gateway)),

@@ -7,8 +7,8 @@ the answer, so a batch sent twice counts once and an agent killed anywhere loses
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 import structlog
 from django.db import connection, transaction
@@ -28,8 +28,7 @@ log = structlog.get_logger(__name__)
 COLUMNS = tuple(field.column for field in UsageRecord._meta.concrete_fields)
 
 
-@dataclass(frozen=True, slots=True)
-class KnownCall:
+class KnownCall(NamedTuple):
     """A call with what it belongs to. `position` is its byte offset in the segment."""
 
     position: int

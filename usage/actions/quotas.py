@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from django.db import connection, transaction
+from django.db.models.expressions import RawSQL
 from django.utils import timezone
 
 from subscriptions.actions import block_until, lift_block, lock_subscription
@@ -25,14 +25,14 @@ REASON = {
 }
 
 COUNT = """
-    INSERT INTO usage_quotacounter (subscription_id, period, starts_on, calls) VALUES (%s, %s, %s, %s)
+    INSERT INTO usage_quotacounter (subscription_id, period, starts_on, calls)
+    SELECT * FROM unnest(%s::bigint[], %s::text[], %s::date[], %s::bigint[]) ORDER BY 1, 2, 3
     ON CONFLICT (subscription_id, period, starts_on) DO UPDATE SET calls = usage_quotacounter.calls + excluded.calls
-    RETURNING calls
+    RETURNING subscription_id, period, starts_on, calls
 """
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class CounterName:
+class CounterName(NamedTuple):
     subscription: int
     period: str
     starts_on: date
@@ -43,12 +43,15 @@ def count_against_quotas(calls: Iterable[KnownCall]) -> None:
 
     Nothing that quotas say ends the transaction of the caller: the calls happened, and are counted.
     """
+    of_days = Counter(
+        (known.caller.pk, known.call.at.date())
+        for known in calls
+        if known.caller is not None and known.call.was_let_through
+    )
     counted: Counter[CounterName] = Counter()
-    for known in calls:
-        if known.caller is not None and known.call.was_let_through:
-            for period in QuotaCounter.Period.values:
-                day = start_of(period, known.call.at.date())
-                counted[CounterName(known.caller.pk, period, day)] += 1
+    for (subscription, day), number in of_days.items():
+        for period in QuotaCounter.Period.values:
+            counted[CounterName(subscription, period, start_of(period, day))] += number
     totals = _add(counted)
     for subscription in _seem_used_up(totals):
         _weigh(subscription)
@@ -56,12 +59,12 @@ def count_against_quotas(calls: Iterable[KnownCall]) -> None:
 
 def _add(counted: Mapping[CounterName, int]) -> dict[CounterName, int]:
     """Add to the counters in one order; their totals."""
-    totals = {}
+    if not counted:
+        return {}
+    names = map(list, zip(*counted, strict=True))
     with connection.cursor() as cursor:
-        for name in sorted(counted):
-            cursor.execute(COUNT, [name.subscription, name.period, name.starts_on, counted[name]])
-            totals[name] = cursor.fetchone()[0]
-    return totals
+        cursor.execute(COUNT, [*names, list(counted.values())])
+        return {CounterName(*name): total for *name, total in cursor.fetchall()}
 
 
 def _seem_used_up(totals: Mapping[CounterName, int]) -> list[int]:
@@ -70,7 +73,8 @@ def _seem_used_up(totals: Mapping[CounterName, int]) -> list[int]:
     Only to spare most subscriptions their row lock: the limits are read after the counters were locked, and a
     plan that shrinks in this very moment is weighed with the next call.
     """
-    found = Subscription.objects.filter(pk__in={name.subscription for name in totals})
+    keys = RawSQL("SELECT unnest(%s::bigint[])", [list({name.subscription for name in totals})])
+    found = Subscription.objects.filter(pk__in=keys)
     limits = {
         pk: {QuotaCounter.Period.DAY: day, QuotaCounter.Period.MONTH: month}
         for pk, day, month in found.values_list(

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import OperationalError, connection, transaction
 from django.utils import timezone
 
-from usage.models import UsageBucket
+from usage.models import UsageBucket, UsageTotal
 
 log = structlog.get_logger(__name__)
 
@@ -42,8 +42,9 @@ def keep_partitions() -> int:
     keep_from = today - timedelta(days=settings.USAGE_RECORD_DAYS)
     old = [day for day in _days() if day < keep_from]
     dropped = sum(_alone("SELECT usage_drop_before(%s)", day + timedelta(days=1)) for day in old)
-    while _drop_minutes(timezone.now() - MINUTES_KEPT):
-        pass
+    for sums in (UsageBucket, UsageTotal):
+        while _drop_minutes(sums, timezone.now() - MINUTES_KEPT):
+            pass
     return dropped
 
 
@@ -69,9 +70,7 @@ def _alone(statement: str, day: date) -> bool:
     return True
 
 
-def _drop_minutes(before: datetime) -> int:
-    """Drop some minute buckets; the number dropped."""
-    old = UsageBucket.objects.filter(span=UsageBucket.Span.MINUTE, at__lt=before).order_by("pk")
-    return UsageBucket.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:MOST_AT_ONCE])).delete()[
-        0
-    ]
+def _drop_minutes(sums: type[UsageBucket | UsageTotal], before: datetime) -> int:
+    """Drop the sums of some minutes; the number dropped."""
+    old = sums.objects.filter(span=UsageBucket.Span.MINUTE, at__lt=before).order_by("pk")
+    return sums.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:MOST_AT_ONCE])).delete()[0]

@@ -5,5 +5,6 @@ from usage.models.feed import FeedCheckpoint
 from usage.models.loss import FeedLoss
 from usage.models.quota import QuotaCounter
 from usage.models.record import UsageRecord
+from usage.models.total import UsageTotal
 
-__all__ = ["FeedCheckpoint", "FeedLoss", "QuotaCounter", "UsageBucket", "UsageRecord"]
+__all__ = ["FeedCheckpoint", "FeedLoss", "QuotaCounter", "UsageBucket", "UsageRecord", "UsageTotal"]

@@ -122,7 +122,7 @@ class UsageViewSet(ScopedViewSet):
         """
         asked = self._asked(BreakdownQuerySerializer)
         scope, _gateways = self._scope(asked)
-        rows = breakdown(scope, self._window(asked), asked["by"])
+        rows = breakdown(scope, self._window(asked), asked["by"], most=asked["limit"])
         listed = rows[: asked["limit"]]
         slices = [{"value": value, **FiguresSerializer(figures).data} for value, figures in listed]
         return Response({"results": slices, "left_out": len(rows) - len(listed)})

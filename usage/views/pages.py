@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
@@ -16,7 +17,6 @@ from teams.access import HtmxHttpRequest, htmx_partial, page
 from teams.models import Verb
 from usage.dashboards import dashboard
 from usage.queries import (
-    Figures,
     UsageScope,
     apis_of,
     applications_of,
@@ -26,11 +26,12 @@ from usage.queries import (
     summaries,
 )
 from usage.ranges import RANGES, Window, window
+from usage.sums import Figures
 
 LIVE_RANGES = ("1h", "6h")
 """Ranges whose page follows calls as they arrive."""
 
-MOST_LISTED = 100
+PAGE_SIZE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +48,40 @@ class Filter:
 def usage_home(request: HtmxHttpRequest) -> HttpResponse:
     """The APIs and applications whose usage the actor may see, with their calls in the chosen range."""
     shown = window(request.GET.get("range", "24h"), timezone.now())
-    apis = _with_figures("api", apis_of(request.actor), shown)
-    applications = _with_figures("application", applications_of(request.actor), shown)
-    context = {"apis": apis, "applications": applications, "window": shown, "ranges": RANGES.values()}
+    context = {
+        "apis": _listed(request, "api", apis_of(request.actor), shown),
+        "applications": _listed(request, "application", applications_of(request.actor), shown),
+        "window": shown,
+        "ranges": RANGES.values(),
+    }
     return render(request, "usage/usage_list.html", context)
 
 
-def _with_figures(kind: str, targets: QuerySet[Any], shown: Window) -> list[tuple[Any, Figures]]:
-    """The first MOST_LISTED of `targets`, each with its figures; as many queries for one as for all."""
-    listed = list(targets.select_related("team")[:MOST_LISTED])
-    found = summaries(kind, [target.public_id for target in listed], shown)
-    return [(target, found.get(target.public_id, Figures())) for target in listed]
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A page of targets, each with its figures. `parameter` names the page in the URL."""
+
+    parameter: str
+    page: Page[Any]
+    rows: list[tuple[Any, Figures]]
+
+    @property
+    def before(self) -> dict[str, int]:
+        """What the URL says on the page before."""
+        return {self.parameter: self.page.previous_page_number()}
+
+    @property
+    def after(self) -> dict[str, int]:
+        return {self.parameter: self.page.next_page_number()}
+
+
+def _listed(request: HtmxHttpRequest, kind: str, targets: QuerySet[Any], shown: Window) -> Listed:
+    """The page of `targets` that the URL asks for; as many queries for one as for all."""
+    parameter = f"{kind}-page"
+    ordered = targets.select_related("team").order_by("name", "pk")
+    page = Paginator(ordered, PAGE_SIZE).get_page(request.GET.get(parameter))
+    found = summaries(kind, [target.public_id for target in page], shown)
+    return Listed(parameter, page, [(target, found.get(target.public_id, Figures())) for target in page])
 
 
 @page(Verb.USAGE_VIEW)
