@@ -7,7 +7,7 @@ A real gunicorn with one worker serves them, as production does; the time is tha
 from the first byte of the request to the last of the answer, one request at a time.
 """
 
-# ruff: noqa: E402 - the address is named before Django is imported
+
 from __future__ import annotations
 
 import contextlib

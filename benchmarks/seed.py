@@ -4,7 +4,7 @@ The rows are those that the actions leave behind, without the audit trail of how
 one fixed seed. Import this module before anything of Django: it names the database that Django then opens.
 """
 
-# ruff: noqa: E402, SIM905 - the database is named before Django is imported; lists of words read best as text
+# ruff: noqa: SIM905 - the database is named before Django is imported; lists of words read best as text
 from __future__ import annotations
 
 import contextlib

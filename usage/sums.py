@@ -145,8 +145,8 @@ class Question:
                     steps[step] += calls
         for slot, steps in slots.items():
             found[SLOT][slot].add_latency(steps)
-        for values, steps in alike.items():
-            for group, value in zip(groups, values, strict=True):
+        for key, steps in alike.items():
+            for group, value in zip(groups, key, strict=True):
                 found[group][value].add_latency(steps)
 
     def _latencies(
