@@ -7,7 +7,6 @@ A real gunicorn with one worker serves them, as production does; the time is tha
 from the first byte of the request to the last of the answer, one request at a time.
 """
 
-
 from __future__ import annotations
 
 import contextlib
