@@ -45,7 +45,8 @@ _NO_KEY = (
     "Keys are made in the portal, on the page of your application."
 )
 _UNKNOWN_KEY = (
-    "This gateway does not know the key: it is mistyped, revoked, expired, or was made a moment ago. "
+    "This gateway does not know the key: it is mistyped, revoked, expired, was made a moment ago, or its "
+    "subscription is suspended. "
     "Look at your keys in the portal, on the page of your application."
 )
 _NO_SUBSCRIPTION = (
