@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -167,9 +168,19 @@ def home_of(layout: Layout, *, as_root: bool) -> Path:
     if note.exists():
         return Path(note.read_text(encoding="utf-8").strip())
     parent = next((path for path in HOMES if path.is_dir() and os.access(path, os.W_OK)), HOMES[-1])
-    home = parent / f"gatehouse-{layout.mark}"
+    # Never a name used before: whoever removes a checkout and clones it again at the same path has new secrets,
+    # which do not open the database that the old one left here.
+    home = parent / f"gatehouse-{layout.mark}-{secrets.token_hex(4)}"
     note.write_text(f"{home}\n", encoding="utf-8")
     return home
+
+
+def abandoned_homes(layout: Layout) -> list[Path]:
+    """Data outside of `state` that an earlier checkout at the same path left behind. Its secrets are gone."""
+    note = layout.state / "postgres-home"
+    own = Path(note.read_text(encoding="utf-8").strip()) if note.exists() else None
+    found = (path for parent in HOMES for path in parent.glob(f"gatehouse-{layout.mark}*"))
+    return sorted(path for path in found if path != own and path.lstat().st_uid == os.getuid())
 
 
 def wheel() -> Path:

@@ -17,7 +17,7 @@ from embedded.layout import CONTENTS, ROOT, Layout, layout_of, make_directories,
 from embedded.lock import held
 from embedded.parts import Parts
 from embedded.ports import refuse_taken
-from embedded.postgres import home_of
+from embedded.postgres import abandoned_homes, home_of
 from embedded.probes import check_external_database, check_external_redis
 from embedded.steps import collect_static, look_at_sign_ins, prepare_portal, register_gateway, seed_demo
 from embedded.supervisor import Part, Supervisor, together
@@ -34,7 +34,18 @@ def run(layout: Layout, given: dict[str, str], console: Console) -> int:
         installation.refuse_agent_without_token()
         refuse_taken(installation.ports_in_use(), host=installation.bind)
         console.say(f"Gatehouse starts; its state is in {layout.state}", tone="strong")
+        tell_of_abandoned(layout, console)
         return asyncio.run(until_told(lambda s: _run(installation, lock, console, s), console))
+
+
+def tell_of_abandoned(layout: Layout, console: Console) -> None:
+    """Name the databases that a checkout removed from this path left; that somebody wants one back is possible."""
+    for home in abandoned_homes(layout):
+        console.say(
+            f"{home} is the database of an earlier checkout at this path, whose secrets went with it. "
+            "Remove it when nobody wants it back.",
+            tone="note",
+        )
 
 
 def run_tests(given: dict[str, str], command: Sequence[str], console: Console, *, bare: bool) -> int:
@@ -42,6 +53,8 @@ def run_tests(given: dict[str, str], command: Sequence[str], console: Console, *
     the static files, which pages need.
     """
     with _free_slot(given) as (layout, lock), socket_directory(layout):
+        for home in abandoned_homes(layout):
+            shutil.rmtree(home, ignore_errors=True)
         installation = make_installation(layout, given, fast=True)
         return asyncio.run(until_told(lambda s: _test(installation, lock, command, s, bare=bare), console))
 

@@ -42,6 +42,7 @@ def main() -> int:
     layout, console = layout_of(os.environ), Console()
     make_directories(layout)
     with held(layout.lock) as lock, socket_directory(layout):
+        running.tell_of_abandoned(layout, console)
         one = make_installation(layout, dict(os.environ), fast=True)
         refuse_taken(one.ports_in_use(), host=one.bind)
         return asyncio.run(running.until_told(lambda s: work(s, Parts(one, lock)), console))

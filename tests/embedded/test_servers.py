@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from embedded.accounts import unprivileged_account
-from embedded.layout import ROOT
+from embedded.layout import ROOT, Layout
+from embedded.postgres import abandoned_homes
 from tests.embedded.conftest import Run, free_ports, processes_with, remove_outside
 
 ROLES = """
@@ -118,6 +119,16 @@ def test_the_servers_start_twice_as_an_ordinary_user(plain: dict[str, str], user
     assert processes_with(str(state)) == []
 
 
+def test_a_checkout_removed_and_cloned_again_at_the_same_path_starts_afresh(
+    launch: Callable[..., Run], state: Path
+) -> None:
+    command = ("-m", "embedded", "test", "--bare", "--", sys.executable, "-c", ROLES)
+    assert "rows 1" in finished(launch(*command))
+    shutil.rmtree(state)
+    assert "rows 1" in finished(launch(*command)), "the new secrets do not open the old database"
+    assert abandoned_homes(Layout(state)) == [], "what tests left has no value"
+
+
 LIGHT = str(ROOT / "tests" / "embedded" / "light_run.py")
 SAMPLES = ("SAMPLE_ORDERS_PORT", "SAMPLE_WEATHER_PORT")
 
@@ -146,6 +157,22 @@ def test_two_runs_side_by_side_and_a_second_start_that_finds_its_data(
     assert second.process.poll() is None, "the other one was left alone"
     assert [run.tell(signal.SIGTERM) for run in (again, second)] == [0, 0]
     assert processes_with(str(state.parent)) == []
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only as root the database lies outside of the checkout")
+def test_a_removed_checkouts_database_is_kept_and_named(launch: Callable[..., Run], state: Path) -> None:
+    ports = dict(zip(SAMPLES, map(str, free_ports(len(SAMPLES))), strict=True))
+    first = launch(LIGHT, environment=ports)
+    first.wait_for("start number 1")
+    home = Path((state / "postgres-home").read_text().strip())
+    first.tell(signal.SIGINT)
+    shutil.rmtree(state)
+    second = launch(LIGHT, environment=ports)
+    second.wait_for("start number 1")
+    second.tell(signal.SIGINT)
+    assert f"{home} is the database of an earlier checkout at this path" in second.said()
+    assert home.is_dir()
+    shutil.rmtree(home)
 
 
 def test_a_second_run_beside_the_first_takes_other_directories(
