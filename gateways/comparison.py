@@ -69,9 +69,8 @@ def weigh(desired: Document, adapted: Adapted, observed: Document, roots: Mappin
     causes = {**dropped, **{name: reason for name, reason in roots.items() if name in desired.items}}
     held = hold_back(adapted.document, observed, causes)
     changes = diff(observed, held.document)
-    return Comparison(
-        desired, adapted, observed, changes, {**held.reasons, **_lame(desired, held.document)}, causes
-    )
+    lame = _lame(desired, held.document) if held.reasons else {}
+    return Comparison(desired, adapted, observed, changes, {**held.reasons, **lame}, causes)
 
 
 def _lame(desired: Document, pushed: Document) -> dict[Ref, str]:

@@ -24,8 +24,10 @@ def hold_back(wanted: Document, observed: Document, roots: Mapping[Ref, str]) ->
     """Take `roots` (with reasons) out of `wanted`, and with them what cannot stand without them.
 
     A root that the gateway holds stays there as observed. A root that is not in `wanted` at all (the driver
-    could not be given it) counts as well.
+    could not be given it) counts as well. Without roots nothing is missing: a driver adapts to that.
     """
+    if not roots:
+        return Held(wanted)
     holding = _Holding(dict(wanted.items), observed)
     for root, reason in roots.items():
         holding.hold(root, reason)

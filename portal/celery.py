@@ -16,6 +16,7 @@ from celery.signals import (
 )
 from django_structlog.celery.steps import DjangoStructLogInitStep
 
+from gateways.engine.memory import collect_seldom
 from portal.heart import beat_heart
 from portal.startup import refuse_unless_sound
 from portal.tracing import start_tracing
@@ -49,9 +50,10 @@ def beat_worker_heart(**_: object) -> None:
 
 
 @worker_process_init.connect
-def trace_tasks(**_: object) -> None:
-    """Each process that works on tasks sends its own traces."""
+def prepare_process(**_: object) -> None:
+    """Each process that works on tasks sends its own traces, and holds documents of whole gateways."""
     start_tracing("worker")
+    collect_seldom()
 
 
 @beat_init.connect

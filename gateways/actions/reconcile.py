@@ -47,6 +47,8 @@ from gateways.queries.restored import ends_of_access
 
 MOST_RUNS = 8
 """Runs in a row by one worker while events keep arriving; then the bell is rung again for the next."""
+GATHER_S = 0.03
+"""What is decided in one breath, like an approval and its first key, goes out in one run and not in two."""
 MOST_REFUSALS = 20
 SECOND_LOOK = timedelta(minutes=5)
 """A run that held something back is repeated after so long: an address may have become reachable."""
@@ -67,6 +69,8 @@ def reconcile(gateway: Gateway, *, whether_due: bool = False) -> Deployment | No
     Returns the last Deployment that it recorded: none where nothing was to do and nobody asked, and none
     while another run holds the lease. `whether_due` does nothing unless somebody rang.
     """
+    if whether_due:
+        time.sleep(GATHER_S)
     recorded: Deployment | None = None
     for attempt in range(MOST_RUNS):
         if (whether_due or attempt) and not is_due(gateway.pk):

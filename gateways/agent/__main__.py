@@ -14,6 +14,7 @@ import uvicorn
 
 from gateways.agent.app import build_agent, build_app
 from gateways.agent.settings import SettingsError, read_settings
+from gateways.engine.memory import collect_seldom
 
 STOP_S = 15
 
@@ -27,6 +28,7 @@ def main() -> int:
         sys.stderr.write(f"The agent does not start. {error}\n")
         return 2
     _configure_logs()
+    collect_seldom()
     app = build_app(agent)
     uvicorn.run(
         app,

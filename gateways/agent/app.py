@@ -30,7 +30,8 @@ from gateways.agent.segments import Segments
 from gateways.agent.settings import Settings
 from gateways.agent.shipper import Shipper
 from gateways.agent.store import Store
-from gateways.engine.wire import WireError, read_push
+from gateways.engine.document import canonical_json
+from gateways.engine.pushes import BaseUnknown, WireError, read_push
 
 logger = structlog.get_logger(__name__)
 
@@ -38,6 +39,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
 """An id that is taken over from the worker, so that one search finds the way of a decision."""
 LARGEST_PUSH = 256 * 1024 * 1024
 _OUTCOMES: tuple[tuple[type[Exception], int, str], ...] = (
+    (BaseUnknown, 412, "Not held here"),
     (WireError, 400, "Not a configuration"),
     (Stale, 409, "Older than what is in force"),
     (Refused, 422, "Refused by the gateway"),
@@ -128,7 +130,8 @@ def build_app(agent: Agent) -> Starlette:
         }
         if request.query_params.get("items") == "no":
             return JSONResponse(summary)
-        return JSONResponse({**summary, "items": state.items})
+        body = f'{canonical_json(summary)[:-1]},"items":[{",".join(state.items)}]}}'
+        return Response(body, media_type="application/json")
 
     async def get_files(request: Request) -> Response:
         """The files as they lie on disk, whoever wrote them: keys included, as in a push. `?texts=no`: digests."""
@@ -245,7 +248,7 @@ async def _whole_body(request: Request) -> bytes | None:
 async def _apply(agent: Agent, body: bytes) -> Response:
     started = time.monotonic()
     try:
-        push = await asyncio.to_thread(read_push, body)
+        push = await asyncio.to_thread(read_push, body, agent.applier.held)
         if push.kind != agent.plane.kind:
             raise WireError(f"this agent rules {agent.plane.label}, not {push.kind!r}")
         await agent.applier.apply(push)

@@ -13,7 +13,8 @@ from gateways.agent.plane import DataPlane, NotInForce, Refused, Unreachable
 from gateways.agent.store import Store
 from gateways.engine.document import Kind
 from gateways.engine.failpoints import failpoint
-from gateways.engine.wire import REALISED_IN, Push, WireError, content_digest
+from gateways.engine.pushes import Push, WireError
+from gateways.engine.wire import REALISED_IN, content_digest
 
 logger = structlog.get_logger(__name__)
 
@@ -24,11 +25,11 @@ class Stale(Exception):
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What the node serves: `items` are really in force; `problems` says what keeps others from it."""
+    """What the node serves: `items` (canonical JSON) are really in force; `problems` says what keeps others from it."""
 
     version: int
     digest: str
-    items: tuple[Mapping[str, object], ...]
+    items: tuple[str, ...]
     problems: tuple[str, ...]
 
     @property
@@ -128,21 +129,22 @@ class Applier:
         push = self.held
         if push is None:
             return _NOTHING
-        missing = await self._missing(push.files)
+        missing = await self._missing(push)
         problems = tuple(f"{name} is not in force as it was pushed." for name in sorted(missing))
         if missing and not await self._plane.is_live():
             problems = (f"{self._plane.label} is not running.",)
-        items = tuple(item for item in push.items if not self._touched(str(item["kind"]), missing))
+        touched = {str(kind) for kind in Kind if self._touched(kind, missing)}
+        items = tuple(text for name, text in push.items.items() if name.partition("/")[0] not in touched)
         return State(push.version, push.digest, items, problems)
 
-    async def _missing(self, files: Mapping[str, str]) -> set[str]:
+    async def _missing(self, push: Push) -> set[str]:
         """The files that are not on disk as pushed, or that the gateway does not serve."""
         on_disk = await asyncio.to_thread(self._store.digests)
-        missing = {name for name, text in files.items() if on_disk.get(name) != content_digest(text)}
+        missing = {name for name, wanted in push.file_digests.items() if on_disk.get(name) != wanted}
         try:
-            return missing | await self._plane.not_served(files)
+            return missing | await self._plane.not_served(push.files)
         except Unreachable:
-            return set(files)
+            return set(push.files)
 
     async def _restore(self, before: Mapping[str, str]) -> None:
         """Put the old files back, and see that the gateway serves them."""
@@ -150,6 +152,6 @@ class Applier:
         await asyncio.to_thread(self._store.keep_only, set(before))
         await self._plane.restored(before)
 
-    def _touched(self, kind: str, missing: Iterable[str]) -> bool:
-        heads = REALISED_IN[self._plane.kind][Kind(kind)]
+    def _touched(self, kind: Kind, missing: Iterable[str]) -> bool:
+        heads = REALISED_IN[self._plane.kind][kind]
         return any(name.startswith(heads) for name in missing)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Protocol
 
-from gateways.engine.wire import Push
+from gateways.engine.pushes import Push
 
 
 class Refused(Exception):

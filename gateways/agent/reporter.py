@@ -13,7 +13,7 @@ import structlog
 from gateways.agent.applier import Applier, Stale
 from gateways.agent.plane import NotInForce, Refused
 from gateways.agent.portal import Portal, PortalError
-from gateways.engine.wire import WireError, read_push
+from gateways.engine.pushes import WireError, read_push
 
 logger = structlog.get_logger(__name__)
 

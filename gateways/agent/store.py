@@ -20,7 +20,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gateways.engine.wire import FILE_SUFFIX, FILES_DIRECTORY, Push, content_digest, read_push
+from gateways.engine.pushes import Push, read_push
+from gateways.engine.wire import FILE_SUFFIX, FILES_DIRECTORY, content_digest
 
 LOG_BYTES = 16 * 1024 * 1024
 MOST_BYTES_READ = 256 * 1024 * 1024

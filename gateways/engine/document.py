@@ -227,22 +227,20 @@ def digest(item: Item) -> str:
     try:
         return item._digest
     except AttributeError:
-        found = _plain_digest(to_plain(item))
+        found = hashlib.sha256(item_text(item).encode()).hexdigest()
         object.__setattr__(item, "_digest", found)
         return found
 
 
-def plain_document_digest(items: Iterable[Mapping[str, Any]]) -> str:
-    """`Document.digest` of objects in their plain form, in the order of the document."""
-    return _digest_of_all(f"{item['kind']}/{item['id']} {_plain_digest(item)}" for item in items)
+def item_text(item: Item) -> str:
+    """The canonical JSON of `item`, without a key's secret."""
+    return canonical_json(to_plain(item))
 
 
-def _digest_of_all(lines: Iterable[str]) -> str:
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
-
-
-def _plain_digest(plain: Mapping[str, Any]) -> str:
-    return hashlib.sha256(canonical_json(plain).encode()).hexdigest()
+def digest_of_all(digests: Mapping[Any, str]) -> str:
+    """`Document.digest` of objects by their names and digests, in the order of the document."""
+    lines = "\n".join(f"{name} {found}" for name, found in digests.items())
+    return hashlib.sha256(lines.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,8 +272,7 @@ class Document:
     def digest(self) -> str:
         """One SHA-256 (hex) for the whole document. Worked out once, because it reads every object."""
         if not self._digest:
-            found = _digest_of_all(f"{name} {digest(item)}" for name, item in self.items.items())
-            object.__setattr__(self, "_digest", found)
+            object.__setattr__(self, "_digest", digest_of_all(self.digests()))
         return self._digest
 
     def learn(self, known: Document) -> None:

@@ -7,7 +7,7 @@ import random
 import re
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Self
 
 import httpx
@@ -81,8 +81,12 @@ class HttpClient:
         content: bytes | None = None,
         json: Any = None,
         headers: Mapping[str, str] | None = None,
+        heed: Collection[int] = (),
     ) -> httpx.Response:
-        """The answer to one call. Raises DriverError: permanent when the same call would fail again."""
+        """The answer to one call. Raises DriverError: permanent when the same call would fail again.
+
+        An answer with a status of `heed` is returned too: the caller knows what to do then.
+        """
         attempts = self._retries + 1 if method in IDEMPOTENT_METHODS else 1
         for attempt in range(1, attempts + 1):
             last = attempt == attempts
@@ -94,7 +98,7 @@ class HttpClient:
                 if last:
                     raise self._unreachable(error) from error
             else:
-                if response.is_success:
+                if response.is_success or response.status_code in heed:
                     return response
                 if last or response.status_code < 500:
                     raise self._refused(response)

@@ -15,7 +15,7 @@ from gateways.actions import mark_behind, ring, sweep
 from gateways.actions.sweep import differs
 from gateways.connections import counted_nodes, driver_for
 from gateways.desired import desired_objects
-from gateways.drivers.agents.client import documents
+from gateways.drivers.agents.known import documents
 from gateways.enforcement import enforcement_of, objects_of
 from gateways.models import Deployment, EnforcementState, Gateway, GatewayListener, GatewayNode, Publication
 from subscriptions.actions import issue_credential, revoke_credential

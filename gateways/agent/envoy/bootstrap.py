@@ -1,17 +1,18 @@
 """What Envoy is started with, and the composed configuration on which a push is tried before the swap.
 
 `envoy --mode validate` does not read xDS files, so the trial holds resources inline: listeners with their routes and
-filters in place of the references, clusters as static ones. What is in force has passed and is not tried again: with
-ten thousand keys a trial of the table of keys alone takes a fifth of the time. What one file asks of another one (a
-route names a cluster) is then looked up here.
+filters in place of the references, clusters as static ones. What is in force has passed and is not tried again, and
+of the look-up tables only the first. What one file asks of another one (a route names a cluster) is then looked up
+here.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Set
 from typing import Any
 
+from gateways.agent.envoy.tables import TABLES
 from gateways.agent.settings import UNIX
 from gateways.engine.wire import SYSTEM_CA_SECRET, XDS_DIRECTORY
 
@@ -40,14 +41,17 @@ def _admin_address(admin: str) -> Json:
     return {"socket_address": {"address": host.strip("[]"), "port_value": int(port)}}
 
 
-def composed(
-    files: Mapping[str, str], *, node: str, ca_file: str, in_force: Mapping[str, str] | None = None
-) -> Json:
-    """One static configuration of `files`, for a trial, without those that are `in_force` as they are.
+def to_try(changed: Set[str], in_force: Collection[str]) -> Set[str]:
+    """The names of the files that Envoy has to try, of those that have `changed`."""
+    return changed - (TABLES & set(in_force))
+
+
+def composed(files: Mapping[str, str], tried: Collection[str], *, node: str, ca_file: str) -> Json:
+    """One static configuration of `files`, for a trial of those that are `tried`.
 
     Raises ValueError or KeyError, also where a route names a cluster that is not there.
     """
-    passed = {name for name, text in files.items() if (in_force or {}).get(name) == text} - {LISTENERS}
+    passed = files.keys() - tried - {LISTENERS}
     resources = {name: _read(text) for name, text in files.items() if name not in passed}
     for name in files:
         if name.startswith("rds-") and (name in passed) != (CLUSTERS in passed):

@@ -10,13 +10,14 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Set
 from importlib import metadata
 from pathlib import Path
 from typing import ClassVar
 
 from gateways.agent.envoy.admin import Admin
-from gateways.agent.envoy.bootstrap import Json, bootstrap, composed
+from gateways.agent.envoy.bootstrap import Json, bootstrap, composed, to_try
+from gateways.agent.envoy.tables import TABLES, check_table
 from gateways.agent.local import is_here, make_room, reserved_ports
 from gateways.agent.plane import NotInForce, Refused, Unreachable
 from gateways.agent.process import GatewayProcess, message, said_by
@@ -24,7 +25,8 @@ from gateways.agent.settings import Settings
 from gateways.agent.store import Store, write_atomically
 from gateways.engine.document import canonical_json
 from gateways.engine.failpoints import failpoint
-from gateways.engine.wire import Push, content_digest, subscription_of, version_of
+from gateways.engine.pushes import Push
+from gateways.engine.wire import subscription_of, version_of
 
 PHASE_S = 20.0
 WARMING_S = 5.0
@@ -132,19 +134,23 @@ class EnvoyPlane:
 
     async def trial(self, push: Push, held: Push | None) -> None:
         """Look at what `push` changes and have Envoy validate it. Raises Refused."""
+        in_force = held.file_digests if held else {}
+        changed = {name for name, found in push.file_digests.items() if in_force.get(name) != found}
+        tried = to_try(changed, in_force)
         try:
-            configuration = await asyncio.to_thread(
-                composed,
-                push.files,
-                node=self._settings.node,
-                ca_file=self._ca_file,
-                in_force=held.files if held else None,
-            )
-            self._check_addresses(configuration["static_resources"]["clusters"])
+            configuration = await asyncio.to_thread(self._looked_at, push.files, changed, tried)
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise Refused(f"the push does not hold together: {type(error).__name__}: {error}") from None
-        if self._binary:
+        if self._binary and tried:
             await self._validate(configuration)
+
+    def _looked_at(self, files: Mapping[str, str], changed: Set[str], tried: Collection[str]) -> Json:
+        """The configuration to validate. Raises ValueError and its like where a look is enough to refuse it."""
+        for name in changed & TABLES:
+            check_table(name, files[name])
+        configuration = composed(files, tried, node=self._settings.node, ca_file=self._ca_file)
+        self._check_addresses(configuration["static_resources"]["clusters"])
+        return configuration
 
     async def swap(self, push: Push, held: Push | None) -> None:
         """Swap phase by phase, each once the one before is served."""
@@ -152,10 +158,11 @@ class EnvoyPlane:
             await self._start_with(push)
             return
         rejected = await self._ask(self.admin.rejected)
+        on_disk = await asyncio.to_thread(self._store.digests)
         for number, phase in enumerate(push.phases, start=1):
             failpoint(f"agent.phase-{number}")
-            files = {name: push.blobs[content] for name, content in phase}
-            await self._phase(files, rejected, is_last=number == len(push.phases))
+            is_last = number == len(push.phases)
+            on_disk.update(await self._phase(push, dict(phase), on_disk, rejected, is_last=is_last))
 
     async def restored(self, files: Mapping[str, str]) -> None:
         """Wait for Envoy to take up again those files that it had left."""
@@ -212,14 +219,22 @@ class EnvoyPlane:
         except Unreachable:
             return False
 
-    async def _phase(self, files: Mapping[str, str], rejected: Mapping[str, int], *, is_last: bool) -> None:
-        """Swap what differs and wait until Envoy serves it."""
+    async def _phase(
+        self,
+        push: Push,
+        phase: Mapping[str, str],
+        on_disk: Mapping[str, str],
+        rejected: Mapping[str, int],
+        *,
+        is_last: bool,
+    ) -> Mapping[str, str]:
+        """Swap what differs and wait until Envoy serves it; returns the digests of what was written."""
         serving = await self._ask(self.admin.versions)
-        on_disk = await asyncio.to_thread(self._store.digests)
+        files = {name: push.blobs[content] for name, content in phase.items()}
         changed = {
             name: text
             for name, text in files.items()
-            if on_disk.get(name) != content_digest(text) or _serves_other(name, text, serving)
+            if on_disk.get(name) != phase[name] or _serves_other(name, text, serving)
         }
         expected = _expected(files if is_last else changed)
         if not is_last:
@@ -232,6 +247,7 @@ class EnvoyPlane:
             await self._wait_warm(must=is_last and "lds.json" in changed)
         if changed:
             await asyncio.sleep(_SETTLE_S)
+        return {name: phase[name] for name in changed}
 
     async def _wait(self, expected: Mapping[str, str], rejected: Mapping[str, int], log_size: int) -> None:
         deadline = time.monotonic() + PHASE_S

@@ -48,7 +48,8 @@ from gateways.agent.store import Store, write_atomically
 from gateways.engine.directives import NotDirectives, parse
 from gateways.engine.document import Kind, canonical_json
 from gateways.engine.failpoints import failpoint
-from gateways.engine.wire import FILES_DIRECTORY, Push, content_digest
+from gateways.engine.pushes import Push
+from gateways.engine.wire import FILES_DIRECTORY, content_digest
 
 logger = structlog.get_logger(__name__)
 
@@ -326,10 +327,8 @@ class NginxPlane:
 
 def only_adds(held: Push, push: Push) -> bool:
     """Whether whoever was let in before still is, and nobody is let in less: then no old worker can do wrong."""
-    new = {canonical_json(item) for item in push.items}
-    blocked = {str(item["id"]) for item in held.items if item["kind"] == Kind.BLOCK}
-    blocks = {str(item["id"]) for item in push.items if item["kind"] == Kind.BLOCK}
-    return blocks <= blocked and all(canonical_json(item) in new for item in held.items)
+    blocks = {name for name in push.items if name.startswith(f"{Kind.BLOCK}/")}
+    return blocks <= held.items.keys() and held.digests.items() <= push.digests.items()
 
 
 def _digest(files: Mapping[str, str]) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextvars
 import functools
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
-from gateways.engine.document import Document, Item, Key, from_plain
+from gateways.drivers.agents.known import documents
+from gateways.engine.document import Document, from_plain
 from gateways.engine.driver import DriverError, Mark, Node
 from gateways.engine.http import HttpClient
 
@@ -29,32 +29,6 @@ class Served:
     problems: tuple[str, ...]
 
 
-class DocumentCache:
-    """Documents by their digests, without the values of keys: content never changes under its digest."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._documents: OrderedDict[str, Document] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, digest: str) -> Document | None:
-        """The document of that digest, if it was kept."""
-        with self._lock:
-            return self._documents.get(digest)
-
-    def keep(self, document: Document) -> None:
-        """Keep `document`; the one kept longest goes when there are too many."""
-        bare = Document({name: _without_value(item) for name, item in document.items.items()})
-        bare.learn(document)
-        with self._lock:
-            self._documents[document.digest()] = bare
-            while len(self._documents) > self._most:
-                self._documents.popitem(last=False)
-
-
-documents = DocumentCache(most=8)
-
-
 class AgentClient:
     """One agent. All methods raise DriverError."""
 
@@ -63,11 +37,19 @@ class AgentClient:
         self._token = token
         self._ca_file = ca_file
 
-    def push(self, body: bytes) -> Mapping[str, Any]:
-        """Have `body` applied. Permanent DriverError when the gateway refuses it, in its own words."""
+    def push(self, body: bytes, whole: Callable[[], bytes]) -> Mapping[str, Any]:
+        """Have `body` applied, or `whole` where the node does not hold what `body` is a change of.
+
+        Permanent DriverError when the gateway refuses it, in its own words.
+        """
+        unknown = HTTPStatus.PRECONDITION_FAILED
         with self._client(timeout=PUSH_SECONDS, retries=1) as client:
-            headers = {"Content-Type": "application/json"}
-            answer = client.request("PUT", "/v1/config", content=body, headers=headers)
+            send = functools.partial(
+                client.request, "PUT", "/v1/config", headers={"Content-Type": "application/json"}
+            )
+            answer = send(content=body, heed={unknown})
+            if answer.status_code == unknown:
+                answer = send(content=whole())
             return dict(answer.json())
 
     def served(self) -> Served:
@@ -95,10 +77,6 @@ class AgentClient:
         return HttpClient(
             self.node.url, token=self._token, timeout=timeout, retries=retries, ca_file=self._ca_file
         )
-
-
-def _without_value(item: Item) -> Item:
-    return replace(item, value="") if isinstance(item, Key) and item.value else item
 
 
 def on_every_node[T](

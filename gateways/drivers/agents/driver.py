@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
+from gateways.drivers.agents import known
 from gateways.drivers.agents.adapt import Refine, adapt
-from gateways.drivers.agents.client import AgentClient, Served, documents, on_every_node
+from gateways.drivers.agents.client import AgentClient, Served, on_every_node
 from gateways.drivers.agents.inspection import ReadFiles, Setup, inspect_node
 from gateways.drivers.agents.nodes import merged, named_in, shows, states
 from gateways.engine.changes import ChangeSet
 from gateways.engine.document import Document, Key, ref
 from gateways.engine.drift import Reading
 from gateways.engine.driver import Adapted, Connection, DriverError, Feature, Mark, Progress, Scope, Verdict
-from gateways.engine.wire import make_push
+from gateways.engine.pushes import difference, make_push
 
 _ANY_ADDRESS = "0.0.0.0"  # noqa: S104 - a gateway is there to be reached; `listen` narrows it
 
@@ -82,11 +84,14 @@ class AgentDriver:
         """Render, and have every node take it. Raises DriverError in the words of the nodes that did not."""
         progress("render", f"{len(changes.desired)} objects for {len(self.clients)} nodes")
         _raise_without_values(changes.desired)
-        body = self._render(changes)
+        phases = self.phases(changes.observed, changes.desired)
+        whole = functools.partial(self._whole, changes.desired, phases)
+        body = self._difference(changes, phases) if self._holds(changes.observed) else whole()
         progress("push", ", ".join(client.node.name for client in self.clients))
-        results = on_every_node(self.clients, lambda client: client.push(body))
+        results = on_every_node(self.clients, lambda client: client.push(body, whole))
         self._raise_failures(results, changes.desired)
-        documents.keep(changes.desired)
+        known.documents.keep(changes.desired, like=changes.observed)
+        known.files.keep(changes.desired.digest(), phases[-1])
 
     def verify(self, changes: ChangeSet) -> Verdict:
         """Ask every node what it serves, and compare what was to change."""
@@ -102,12 +107,20 @@ class AgentDriver:
         """The body that an agent fetches at its start: everything in one phase."""
         document = self.adapt(desired).document
         _raise_without_values(document)
-        rendered = self.phases(document, document)[-1:]
-        return make_push(self.kind, self.connection.version, document, rendered).to_bytes()
+        return self._whole(document, self.phases(document, document)[-1:])
 
-    def _render(self, changes: ChangeSet) -> bytes:
-        rendered = self.phases(changes.observed, changes.desired)
-        return make_push(self.kind, self.connection.version, changes.desired, rendered).to_bytes()
+    def _holds(self, document: Document) -> bool:
+        """Whether every node was seen to hold all of `document`."""
+        return bool(self._seen) and all(node.mark.digest == document.digest() for node in self._seen.values())
+
+    def _whole(self, document: Document, phases: Sequence[Mapping[str, str]]) -> bytes:
+        return make_push(self.kind, self.connection.version, document, phases).to_bytes()
+
+    def _difference(self, changes: ChangeSet, phases: Sequence[Mapping[str, str]]) -> bytes:
+        base = changes.observed
+        held = known.files.get(base.digest())
+        version = self.connection.version
+        return difference(self.kind, version, changes.desired, phases, base=base, files=held)
 
     def _served(self) -> Mapping[str, Served]:
         results = on_every_node(self.clients, AgentClient.served)

@@ -16,7 +16,7 @@ from gateways.drivers.envoy.clusters import cluster_text
 from gateways.drivers.envoy.listeners import listener, routes_file
 from gateways.drivers.envoy.resources import xds_file, xds_text
 from gateways.drivers.envoy.routes import route_configuration_text
-from gateways.engine.document import Document, Grant, Item, Ref, Upstream
+from gateways.engine.document import Document, Grant, Item, Kind, Ref, Upstream
 from gateways.engine.driver import Listener
 
 type Files = dict[str, str]
@@ -69,10 +69,13 @@ def files(document: Document, listeners: Sequence[Listener], *, address: str, no
 def transition(observed: Document, desired: Document) -> Document:
     """What is wanted beside what is there: nothing that either of the two needs is missing.
 
-    A subscription that loses a route keeps it here; new definitions win where both have one.
+    A subscription that loses a route keeps it here; new definitions win where both have one. Keys that go are not
+    kept: no file that is written meanwhile holds keys.
     """
     extra: dict[Ref, Item] = {
-        name: item for name, item in observed.items.items() if name not in desired.items
+        name: item
+        for name, item in observed.items.items()
+        if name not in desired.items and name.kind is not Kind.KEY
     }
     for name, item in desired.items.items():
         before = observed.items.get(name)

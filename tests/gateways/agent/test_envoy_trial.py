@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from gateways.agent.envoy.bootstrap import composed
+from gateways.agent.envoy.bootstrap import composed, to_try
 from gateways.drivers.envoy.translate import Files, files
 from gateways.engine.document import Document, Key, Route
 from gateways.engine.driver import Listener
@@ -27,9 +28,14 @@ def rendered(document: Document) -> Files:
     return files(document, LISTENERS, address="127.0.0.1", nodes=1)
 
 
+def tried(wanted: Files, in_force: Files) -> Set[str]:
+    """The files that Envoy is asked to try."""
+    return to_try({name for name, text in wanted.items() if in_force.get(name) != text}, in_force)
+
+
 def trial(wanted: Files, in_force: Files | None = None) -> dict[str, Any]:
     """The resources that are tried."""
-    found = composed(wanted, node="n", ca_file="", in_force=in_force)["static_resources"]
+    found = composed(wanted, tried(wanted, in_force or {}), node="n", ca_file="")["static_resources"]
     assert isinstance(found, dict)
     return found
 
@@ -53,12 +59,18 @@ def test_all_of_a_first_push_is_tried() -> None:
     assert manager(found)["route_config"]["validate_clusters"] is True
 
 
-def test_of_a_key_more_the_keys_are_tried_and_nothing_else() -> None:
+def test_a_revoked_key_waits_for_no_trial() -> None:
     before = make.catalogue(2)
     gone = next(before.of_kind(Key))
     after = Document.of(item for item in before.items.values() if item is not gone)
+    assert tried(rendered(after), rendered(before)) == set()
+
+
+def test_of_a_new_plan_the_buckets_are_tried_and_nothing_else() -> None:
+    before = make.catalogue(2)
+    after = Document.of([*before.items.values(), make.limit("9", calls=7)])
     found = trial(rendered(after), rendered(before))
-    assert fetched(found) == {"gatehouse.keys"}
+    assert fetched(found) == {"gatehouse.buckets"}
     assert found["clusters"] == []
     assert manager(found)["route_config"]["virtual_hosts"] == []
 
@@ -79,4 +91,4 @@ def test_a_route_to_a_cluster_that_is_not_there_does_not_pass(changed: str) -> N
     in_force = whole if changed == "cds.json" else less
     wanted = {**in_force, changed: (less if changed == "cds.json" else whole)[changed]}
     with pytest.raises(ValueError, match="names the cluster upb_"):
-        composed(wanted, node="n", ca_file="", in_force=in_force)
+        trial(wanted, in_force)

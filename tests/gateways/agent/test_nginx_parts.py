@@ -15,7 +15,8 @@ from gateways.agent.nginx.blame import refusal
 from gateways.agent.nginx.plane import only_adds
 from gateways.agent.nginx.resolving import read_question, response
 from gateways.engine.document import Document
-from gateways.engine.wire import NGINX_LOG_FIELDS, make_push
+from gateways.engine.pushes import make_push
+from gateways.engine.wire import NGINX_LOG_FIELDS
 from tests.gateways import documents as make
 
 CALL = {

@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 
 from gateways.engine.document import Document, Key, canonical_json, digest, from_plain, to_plain
-from gateways.engine.wire import Push, WireError, make_push, read_push
 from tests.gateways import documents as make
 
 
@@ -48,35 +47,3 @@ def test_what_is_learned_is_what_would_have_been_worked_out() -> None:
 def test_a_key_never_shows_its_value() -> None:
     key = make.key("1")
     assert key.value not in repr(key) + canonical_json(to_plain(key))
-
-
-def push() -> Push:
-    return make_push(
-        "envoy", 7, make.catalogue(2), [{"cds.json": "{}"}, {"cds.json": "{}", "lds.json": "[]"}]
-    )
-
-
-def test_a_push_comes_back_from_its_bytes() -> None:
-    back = read_push(push().to_bytes())
-    assert back.to_bytes() == push().to_bytes()
-    assert back.files == {"cds.json": "{}", "lds.json": "[]"}
-    assert back.document().digest() == make.catalogue(2).digest() == back.digest
-    assert all(not key.value for key in back.document().of_kind(Key))
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "said"),
-    [
-        (b'"cds.json"', b'"../x.json"', "file name"),
-        (b'"cds.json"', b'"/etc/x.json"', "file name"),
-        (b'"format":1', b'"format":2', "format"),
-        (b'"kind":"route"', b'"kind":"rout3"', "kind"),
-        (b'"label":"Plan 1"', b'"label":"Plan 2"', "digest"),
-        (b'"[]"', b'"[ ]"', "digest"),
-        (b'"version":7', b'"version":{}', "no configuration push"),
-        (b"{", b"", "no configuration push"),
-    ],
-)
-def test_a_push_that_was_changed_on_the_way_is_refused(old: bytes, new: bytes, said: str) -> None:
-    with pytest.raises(WireError, match=said):
-        read_push(push().to_bytes().replace(old, new, 1))

@@ -1,0 +1,80 @@
+"""What this process knows of the nodes from its last pushes and looks, so that only what is new has to be said.
+
+Nothing here is needed: what is not known is asked for, or sent whole. Contents are named by digests, so nothing here
+can be out of date. Files hold keys, as the push did that they come from; they stay in the memory of a worker, which
+can open every key anyway.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import replace
+
+from gateways.engine.document import Document, Item, Key, Ref, digest
+
+MOST_DOCUMENTS = 8
+MOST_CHARACTERS = 64_000_000
+
+
+class DocumentCache:
+    """Documents by their digests, without the values of keys: content never changes under its digest."""
+
+    def __init__(self, most: int = MOST_DOCUMENTS) -> None:
+        self._most = most
+        self._documents: OrderedDict[str, Document] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, found: str) -> Document | None:
+        """The document of that digest, if it was kept."""
+        with self._lock:
+            return self._documents.get(found)
+
+    def keep(self, document: Document, like: Document | None = None) -> None:
+        """Keep `document`; the one kept longest goes when there are too many.
+
+        Objects that `like`, one kept before, has as well are shared with it.
+        """
+        shared: Mapping[Ref, Item] = like.items if like else {}
+        bare = Document({name: _bare(item, shared.get(name)) for name, item in document.items.items()})
+        bare.learn(document)
+        with self._lock:
+            self._documents[document.digest()] = bare
+            while len(self._documents) > self._most:
+                self._documents.popitem(last=False)
+
+
+def _bare(item: Item, known: Item | None) -> Item:
+    if known is not None and digest(known) == digest(item):
+        return known
+    return replace(item, value="") if isinstance(item, Key) and item.value else item
+
+
+class FileCache:
+    """The files that realise documents, by the documents' digests. Those kept longest go when they are too long."""
+
+    def __init__(self, most: int = MOST_CHARACTERS) -> None:
+        self._most = most
+        self._files: OrderedDict[str, Mapping[str, str]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, document: str) -> Mapping[str, str]:
+        """The files by name; none where they are not known."""
+        with self._lock:
+            return self._files.get(document, {})
+
+    def keep(self, document: str, files: Mapping[str, str]) -> None:
+        """Keep `files`, if need be in the place of others."""
+        with self._lock:
+            self._files[document] = files
+            self._files.move_to_end(document)
+            while len(self._files) > 1 and self._length() > self._most:
+                self._files.popitem(last=False)
+
+    def _length(self) -> int:
+        return sum(len(text) for files in self._files.values() for text in files.values())
+
+
+documents = DocumentCache()
+files = FileCache()
