@@ -249,6 +249,9 @@ class Document:
 
     items: Mapping[Ref, Item] = field(default_factory=dict)
     _digest: str = field(default="", init=False, repr=False, compare=False)
+    _by_type: Mapping[type[Item], list[Item]] | None = field(
+        default=None, init=False, repr=False, compare=False
+    )
 
     @classmethod
     def of(cls, items: Iterable[Item]) -> Document:
@@ -263,7 +266,17 @@ class Document:
 
     def of_kind[T](self, item_type: type[T]) -> Iterator[T]:
         """The objects of one type, in the order of their ids."""
-        return (item for item in self.items.values() if isinstance(item, item_type))
+        return iter(self._kinds().get(item_type, ()))  # type: ignore[arg-type]  # of that type, as they are kept by it
+
+    def _kinds(self) -> Mapping[type[Item], list[Item]]:
+        """The objects by type. Worked out once: renderers ask for one kind after the other."""
+        if self._by_type is None:
+            found: dict[type[Item], list[Item]] = {item_type: [] for item_type in ITEM_TYPES.values()}
+            for item in self.items.values():
+                found[type(item)].append(item)
+            object.__setattr__(self, "_by_type", found)
+            return found
+        return self._by_type
 
     def digests(self) -> dict[Ref, str]:
         """The digest of every object."""
