@@ -6,9 +6,8 @@
   const mount = document.getElementById("reference");
   const url = new URL(mount.dataset.document, location.origin);
   if (url.origin !== location.origin) throw new Error("The API document must come from this site.");
-  const chosen = document.documentElement.dataset.theme;
-  const system = matchMedia("(prefers-color-scheme: dark)");
-  const isDark = () => (chosen ? chosen === "dark" : system.matches);
+  /* A person's own choice wins; otherwise it follows the system, also when that changes while the page is open. */
+  const chosen = document.documentElement.dataset.theme || undefined;
 
   /* The scheme that the gateway asks for; with a key at hand the first call carries it. */
   function authentication({ scheme, value }) {
@@ -20,7 +19,7 @@
     url: url.href,
     layout: mount.dataset.layout || "modern",
     theme: "none",
-    darkMode: isDark(),
+    forceDarkModeState: chosen,
     hideDarkModeToggle: true,
     withDefaultFonts: false,
     telemetry: false,
@@ -34,10 +33,5 @@
     servers: mount.dataset.server ? [{ url: mount.dataset.server, description: mount.dataset.serverName }] : undefined,
     authentication: authentication(mount.dataset),
     defaultHttpClient: { targetKey: "shell", clientKey: "curl" },
-  });
-  /* It reads `darkMode` once; what it draws goes by these classes. */
-  system.addEventListener("change", () => {
-    document.body.classList.toggle("dark-mode", isDark());
-    document.body.classList.toggle("light-mode", !isDark());
   });
 })();
