@@ -17,6 +17,7 @@ import pytest
 from django.db import connections
 from playwright.sync_api import Browser, sync_playwright
 from playwright.sync_api import Page as Tab
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from tests.security.pages import Page, every_page, refusals
 from tests.security.walker import Walker
@@ -30,11 +31,13 @@ document.addEventListener("securitypolicyviolation", (event) => reports.push(eve
 SERIOUS = """axe.run({exclude: [["#reference"]]}).then((found) => found.violations
     .filter((rule) => ["serious", "critical"].includes(rule.impact))
     .map((rule) => rule.id + ": " + rule.nodes[0].target))"""
-SETTLED = """Promise.all(document.getAnimations()
+SETTLED = """Promise.allSettled(document.getAnimations()
     .filter((one) => one.effect.getComputedTiming().iterations !== Infinity).map((one) => one.finished))"""
 """Colours fade when the theme changes; axe must not look at them half-way."""
+GROUND = "getComputedStyle(document.body).backgroundColor"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 HEIGHT, DESK, PHONE = 900, 1320, 390
+PATIENCE_MS = 5_000
 PICTURES = os.environ.get("SCREENSHOTS", "")
 OPERATORS = re.compile(r"^/admin/")
 """Django's own site has its own looks; ours are not asked of it, and it is for operators at a desk."""
@@ -89,6 +92,18 @@ def test_every_page_has_been_looked_at(live_server: Any, chromium: Browser, sett
     assert looked == len(pages) > 80
 
 
+def follows_the_system(tab: Tab) -> bool:
+    """Whether a page that is open takes on the theme when that changes."""
+    tab.emulate_media(color_scheme="light")
+    light = tab.evaluate(f"{SETTLED}.then(() => {GROUND})")
+    tab.emulate_media(color_scheme="dark")
+    try:
+        tab.wait_for_function(f"light => {GROUND} !== light", arg=light, timeout=PATIENCE_MS)
+    except PlaywrightTimeout:
+        return False
+    return True
+
+
 def look(tab: Tab, base: str, page: Page, said: list[str]) -> Iterator[str]:
     """Everything that is wrong with one page."""
     tab.emulate_media(color_scheme="light")
@@ -101,6 +116,8 @@ def look(tab: Tab, base: str, page: Page, said: list[str]) -> Iterator[str]:
     yield from [words for words in said if page.status == 200 or own not in words]
     yield from tab.evaluate("reports")
     tab.evaluate(AXE)
+    if not follows_the_system(tab):
+        yield "stays light when the system turns dark"
     schemes = (
         [("light", DESK), ("dark", DESK), ("light", PHONE)]
         if PICTURES
