@@ -3,9 +3,11 @@
 
     python -m embedded test -- .venv/bin/python benchmarks/gateway_path.py [quick|normal|full]
 
-Bare is a plain route to the same upstream, without key, limit and log. Both run at once on one core, with one
-worker; callers and upstream have the other core; rounds take turns between the two. What is measured is the CPU time
-of the gateway, so that callers need not be fast; calls per second on one core follow from it.
+Bare is a plain route to the same upstream, without key, limit and log. The bare nginx has as many routes and upstreams
+as ours; it runs twice, with the sizes of memory that it comes with and with ours, and the faster one counts: what a
+call's memory costs depends on them and on the configuration around it, and must not flatter us. All run at once on one
+core, with one worker; callers and upstream have the other core; rounds take turns. What is measured is the CPU time of
+the gateway, so that callers need not be fast; calls per second on one core follow from it.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -25,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.load import Calls, call
 from benchmarks.measured import cpu_seconds, family, percentile, pin, report, say, size
 from gateways.agent.envoy.plane import envoy_binary
+from gateways.agent.nginx.bootstrap import CALL_MEMORY, CALLER_MEMORY
 from gateways.agent.nginx.plane import nginx_binary
 from gateways.drivers import driver_class
 from gateways.engine.diff import diff
@@ -100,14 +104,14 @@ def compare(kind: str, apis: int, size: Size, upstream: int) -> None:
     """Measure one kind of gateway with a catalogue of `apis`, and report it."""
     with tempfile.TemporaryDirectory() as directory, contextlib.ExitStack() as stack:
         ours = stack.enter_context(our_gateway(kind, apis, Path(directory), upstream))
-        bare = stack.enter_context(BARE[kind](Path(directory), upstream))
-        for contender in (ours, bare):
+        bares = [stack.enter_context(bare(Path(directory), apis, upstream)) for bare in BARE[kind]]
+        for contender in (ours, *bares):
             contender.measure(size.calls // 4)
             contender.found.clear()
         for _round in range(size.rounds):
-            bare.measure(size.calls)
-            ours.measure(size.calls)
-    _report(kind, apis, ours, bare)
+            for contender in (*bares, ours):
+                contender.measure(size.calls)
+    _report(kind, apis, ours, min(bares, key=lambda bare: bare.microseconds))
 
 
 def _report(kind: str, apis: int, ours: Contender, bare: Contender) -> None:
@@ -151,7 +155,11 @@ def _spread(apis: int) -> range:
 
 
 def _calls(port: int, api: int) -> Calls:
-    return Calls(port, f"/shop/orders-{api}/v1/orders", key_value(f"{api * KEYS_OF_EACH}"))
+    return Calls(port, f"{_base_path(api)}/orders", key_value(f"{api * KEYS_OF_EACH}"))
+
+
+def _base_path(api: int) -> str:
+    return f"/shop/orders-{api}/v1"
 
 
 def catalogue(apis: int, upstream: int) -> Document:
@@ -163,10 +171,8 @@ def _api(api: int, upstream: int) -> Iterator[Item]:
     yield Upstream(f"bnd_{api}", f"shop/orders-{api}", (Target(f"http://127.0.0.1:{upstream}"),))
     yield Limit(f"plr_{api}", "bronze r1", 1_000_000, 1, 1_000_000)
     yield Consumer(f"app_{api}", f"logistics/tours-{api}")
-    path = f"/shop/orders-{api}/v1"
-    yield Route(
-        f"pub_{api}", f"shop/orders-{api}", "production", path, f"bnd_{api}", f"ver_{api}", f"rev_{api}"
-    )
+    name, path = f"shop/orders-{api}", _base_path(api)
+    yield Route(f"pub_{api}", name, "production", path, f"bnd_{api}", f"ver_{api}", f"rev_{api}")
     for number in range(api * KEYS_OF_EACH, (api + 1) * KEYS_OF_EACH):
         yield Grant(f"sub_{number}", f"tours to {api}", f"app_{api}", (f"pub_{api}",), f"plr_{api}")
         value = key_value(f"{number}")
@@ -177,8 +183,8 @@ def _api(api: int, upstream: int) -> Iterator[Item]:
 
 
 @contextlib.contextmanager
-def bare_envoy(directory: Path, upstream: int) -> Iterator[Contender]:
-    """An Envoy with one route and nothing else."""
+def bare_envoy(directory: Path, _apis: int, upstream: int) -> Iterator[Contender]:
+    """An Envoy with one route and nothing else, however many APIs ours has."""
     port = free_port()
     path = directory / "bare-envoy.json"
     path.write_text(json.dumps(_envoy_configuration(port, upstream)))
@@ -218,26 +224,32 @@ def _address(port: int) -> dict[str, object]:
 
 
 @contextlib.contextmanager
-def bare_nginx(directory: Path, upstream: int) -> Iterator[Contender]:
-    """An nginx with one location and nothing else."""
+def bare_nginx(directory: Path, apis: int, upstream: int, memory: str = "") -> Iterator[Contender]:
+    """An nginx with the routes and upstreams of as many APIs, and nothing else. `memory` sets its sizes of memory."""
     port = free_port()
+    groups = "".join(
+        f"upstream bnd_{api} {{ server 127.0.0.1:{upstream}; keepalive 64; }}" for api in range(apis)
+    )
+    routes = "".join(
+        f"location {_base_path(api)}/ {{ proxy_pass http://bnd_{api}/; }}" for api in range(apis)
+    )
     inside = f"""
-        upstream upstream {{ server 127.0.0.1:{upstream}; keepalive 64; }}
-        server {{
-            listen 127.0.0.1:{port};
-            location / {{
-                proxy_pass http://upstream;
-                proxy_http_version 1.1;
-                proxy_set_header Connection "";
-            }}
-        }}"""
-    with _nginx(directory / "bare-nginx", inside, port) as pids:
-        yield Contender(pids, [Calls(port, "/orders")])
+        {memory}
+        proxy_buffering off;
+        proxy_request_buffering off;
+        proxy_http_version 1.1;
+        proxy_set_header Connection "";
+        {groups}
+        server {{ listen 127.0.0.1:{port}; {routes} }}"""
+    name = "bare-nginx-with-our-memory" if memory else "bare-nginx"
+    with _nginx(directory / name, inside, port) as pids:
+        yield Contender(pids, [Calls(port, f"{_base_path(n)}/orders") for n in _spread(apis)])
 
 
-BARE: dict[str, Callable[[Path, int], contextlib.AbstractContextManager[Contender]]] = {
-    "envoy": bare_envoy,
-    "nginx": bare_nginx,
+OUR_MEMORY = f"connection_pool_size {CALLER_MEMORY}; request_pool_size {CALL_MEMORY};"
+BARE: dict[str, tuple[Callable[[Path, int, int], contextlib.AbstractContextManager[Contender]], ...]] = {
+    "envoy": (bare_envoy,),
+    "nginx": (bare_nginx, partial(bare_nginx, memory=OUR_MEMORY)),
 }
 
 
@@ -267,16 +279,17 @@ def _nginx(directory: Path, inside: str, port: int) -> Iterator[list[int]]:
         f"http {{ access_log off; keepalive_requests 1000000; {temporary} {inside} }}"
     )
     command = [nginx_binary(""), "-p", f"{directory}/", "-c", "nginx.conf", "-e", "stderr"]
-    with _running(command, port) as pids:
+    # The master listens before its worker is there.
+    with _running(command, port, processes=2) as pids:
         yield pids
 
 
 @contextlib.contextmanager
-def _running(command: list[str], port: int) -> Iterator[list[int]]:
-    """The processes of `command` once it listens, on the core of the gateways."""
+def _running(command: list[str], port: int, processes: int = 1) -> Iterator[list[int]]:
+    """The processes of `command` once it listens and all are there, on the core of the gateways."""
     process = subprocess.Popen(command)
     try:
-        wait_for(lambda: RunningNode.listens(port))
+        wait_for(lambda: RunningNode.listens(port) and len(family(process.pid)) >= processes)
         pids = family(process.pid)
         pin(pids, GATEWAY_CORE)
         yield pids

@@ -19,6 +19,14 @@ KEEPALIVE_MIN_MS = 200
 """A caller that calls again within this time never meets a connection that is just being closed."""
 
 _MAP_BUCKETS = 262_144
+CALL_MEMORY = "16k"
+"""All that a call needs, in one piece. It is also the piece in which nginx keeps its configuration, so that calls live
+in the gaps that reading it has left. With nginx's own 4k a call takes three pieces, which musl's allocator gets from
+the kernel and gives back anew with almost every call: a quarter of the whole CPU time of a call."""
+
+CALLER_MEMORY = "4k"
+"""Room for the head of a call beside the connection, kept as long as it is, instead of got anew with each call."""
+
 _CONNECTIONS = 16_384
 
 
@@ -95,6 +103,8 @@ def _http(options: NodeOptions) -> list[Directive]:
         directive("resolver", options.resolver, "valid=5s"),
         directive("resolver_timeout", "5s"),
         directive("proxy_ssl_trusted_certificate", options.ca_file),
+        directive("connection_pool_size", CALLER_MEMORY),
+        directive("request_pool_size", CALL_MEMORY),
         directive("keepalive_timeout", "300s"),
         directive("keepalive_requests", 1_000_000),
     ]
