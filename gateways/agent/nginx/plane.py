@@ -41,6 +41,7 @@ from gateways.agent.nginx.bootstrap import (
     served_conf,
 )
 from gateways.agent.nginx.resolving import NameServer
+from gateways.agent.nginx.tables import TABLES, is_table
 from gateways.agent.plane import NotInForce, Refused, Unreachable
 from gateways.agent.process import GatewayProcess, said_by
 from gateways.agent.settings import UNIX, Settings, SettingsError
@@ -171,6 +172,8 @@ class NginxPlane:
         """Have nginx read all of `push` in a directory of its own. Raises Refused."""
         if held is None or push.files.get(UPSTREAMS) != held.files.get(UPSTREAMS):
             self._check_addresses(push.files)
+        if held is not None and await asyncio.to_thread(_only_tables, push, held):
+            return
         with tempfile.TemporaryDirectory(dir=self._store.root, prefix=".trial-") as directory:
             await asyncio.to_thread(self._lay_out, Path(directory), push.files)
             command = [self._binary, "-t", "-q", "-p", f"{directory}/", "-c", CONFIGURATION, "-e", "stderr"]
@@ -323,6 +326,13 @@ class NginxPlane:
                 host, _, port = server.arguments[0].rpartition(":")
                 if port.isdecimal() and int(port) in self._reserved and is_here(host.strip("[]")):
                     raise Refused(f"{upstream.arguments[0]} points at a port that rules this gateway.")
+
+
+def _only_tables(push: Push, held: Push) -> bool:
+    """Whether nothing but plain look-up tables differs from what nginx has read already."""
+    changed = {n for n, found in push.file_digests.items() if held.file_digests.get(n) != found}
+    same_names = push.file_digests.keys() == held.file_digests.keys()
+    return same_names and changed <= TABLES and all(is_table(push.files[name]) for name in changed)
 
 
 def only_adds(held: Push, push: Push) -> bool:

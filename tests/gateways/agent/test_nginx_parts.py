@@ -14,7 +14,10 @@ from gateways.agent.feed import nginx_feed_line
 from gateways.agent.nginx.blame import refusal
 from gateways.agent.nginx.plane import only_adds
 from gateways.agent.nginx.resolving import read_question, response
+from gateways.agent.nginx.tables import TABLES, is_table
+from gateways.drivers.nginx.translate import files
 from gateways.engine.document import Document
+from gateways.engine.driver import Listener
 from gateways.engine.pushes import make_push
 from gateways.engine.wire import NGINX_LOG_FIELDS
 from tests.gateways import documents as make
@@ -107,6 +110,37 @@ def test_a_refusal_names_the_object_and_no_place_and_no_key() -> None:
         == 'invalid parameter "resolve" in upstream upb_1 (upstreams.conf)'
     )
     assert refusal("2026/11/27 12:00:00 [warn] 7#7: never mind", {}) == ""
+
+
+@pytest.mark.parametrize("name", sorted(TABLES))
+def test_tables_are_plain_to_see_and_need_no_trial(name: str) -> None:
+    document = make.catalogue(30, make.block("0001", 2_000_000_000))
+    text = files(document, [Listener("production", 8080)], address="127.0.0.1", nodes=1)[name]
+    assert len(text) > 60
+    assert is_table(text)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "    include x;\n",
+        "    default x;\n",
+        "    volatile;\n",
+        "    a $host;\n",
+        '    a "$host";\n',
+        "    a b c;\n",
+        "    ~^a b;\n",
+        "    a b; }\n",
+        "    ghs1 sub_2;\n",
+        "    GHS1 sub_2;\n",
+        "a b;\n",
+        "    # a\n",
+        "}\nserver {\n",
+    ],
+)
+def test_what_is_no_plain_table_is_tried(entry: str) -> None:
+    assert is_table('map "$a" "$b" {\n    ghs1 sub_1;\n}\n')
+    assert not is_table(f'map "$a" "$b" {{\n    ghs1 sub_1;\n{entry}}}\n')
 
 
 def test_only_what_takes_nothing_away_is_an_addition() -> None:
