@@ -190,7 +190,8 @@
   body.addEventListener("htmx:beforeSwap", ({ detail }) => {
     opened = $$("details[id][open]", detail.target).map((details) => [details.id, $(".table", details)?.scrollTop ?? 0]);
   });
-  body.addEventListener("htmx:afterSettle", (event) => {
+  /* At once: until htmx has settled, the page would be drawn with all of it closed. */
+  body.addEventListener("htmx:afterSwap", () => {
     opened.splice(0).forEach(([id, scrolled]) => {
       const details = document.getElementById(id);
       if (!details) return;
@@ -198,6 +199,8 @@
       const table = $(".table", details);
       if (table) table.scrollTop = scrolled;
     });
+  });
+  body.addEventListener("htmx:afterSettle", (event) => {
     const root = event.detail.elt;
     refresh(root.isConnected ? root : document);
     if (event.detail.requestConfig?.triggeringEvent?.type !== "submit" && event.detail.requestConfig?.triggeringEvent?.type !== "click") return;
