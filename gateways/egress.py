@@ -6,7 +6,7 @@ from ipaddress import ip_network
 
 from django.conf import settings
 
-from apis.egress import EgressRefused, check_target_url
+from teams.egress import EgressRefused, check_target_url
 
 
 def refusal_of_target(url: str) -> str:

@@ -15,8 +15,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from requests.adapters import BaseAdapter
 
-from apis.egress import EgressRefused, EgressRules, checked_url, guarded_client
 from teams.accounts import SocialAccountAdapter
+from teams.egress import EgressRefused, EgressRules, checked_url
+from teams.fetching import guarded_client
 
 LOGIN = "openid_connect_login"
 TOTAL_S = 20.0

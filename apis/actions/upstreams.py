@@ -12,10 +12,10 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
-from apis.egress import EgressRefused, check_target_url
 from apis.models import ApiVersion, Environment, Upstream, UpstreamBinding
 from audit.actions import record_event
 from audit.models import ActionRefused
+from teams.egress import EgressRefused, check_target_url
 from teams.models import Actor, Team, Verb
 
 MOST_TARGETS = 20
@@ -58,7 +58,7 @@ def set_binding(
     """Set the addresses of `upstream` in `environment`; gateways take them up without a new revision.
 
     Raises PermissionDenied, and ValidationError for an address that calls must not go to
-    (see apis.egress), with the position of the target.
+    (see teams.egress), with the position of the target.
     """
     actor.require(Verb.API_EDIT, upstream.team)
     cleaned = clean_targets(targets)  # looks names up, so before any row is locked

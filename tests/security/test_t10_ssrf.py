@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from apis.egress import EgressRefused, EgressRules, check_target_url, fetch
+from teams.egress import EgressRefused, EgressRules, check_target_url
+from teams.fetching import fetch
 
 LOOPBACK = ipaddress.ip_network("127.0.0.0/8")
 
