@@ -1,0 +1,1 @@
+"""Prompts as values: typed variables, templates and what is rendered from them. No Django: the runtime uses it too."""

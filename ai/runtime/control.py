@@ -1,0 +1,109 @@
+"""How a runtime is ruled by its agent: over a socket in its own directory, never over the address that callers use.
+
+`GET /state` tells what is in force, `POST /load` takes up the files on disk, `POST /check` only looks at what is sent,
+`POST /reopen` goes on in a new feed file, `GET /metrics` is for Prometheus.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import orjson
+import structlog
+
+from ai.runtime.app import Runtime
+from ai.runtime.asgi import Receive, Request, Scope, Send
+from ai.runtime.budgets import Counters
+from ai.runtime.cache import AnswerCache
+from ai.runtime.exchange import Exchange
+from ai.runtime.feed import Feed
+from ai.runtime.health import Health
+from ai.runtime.rates import Rates
+from ai.runtime.snapshot import FILES, Snapshot, SnapshotError, digests, read_snapshot
+from ai.runtime.vendors import Vendors
+from ai.runtime.work import Service
+
+logger = structlog.get_logger(__name__)
+
+MOST_PUSH_BYTES = 256_000_000
+_FILE = re.compile(r"[a-z][a-z-]{0,40}\.json")
+
+
+class Ruler:
+    """Keeps the snapshot of a runtime. `directory` holds its files; without any it serves nothing, and says so."""
+
+    def __init__(self, runtime: Runtime, health: Health, directory: Path) -> None:
+        self._runtime = runtime
+        self._health = health
+        self._directory = directory
+        self._digests: Mapping[str, str] = {}
+
+    async def load(self) -> None:
+        """Take up the files on disk. Raises SnapshotError: then the old snapshot stays in force."""
+        files = await asyncio.to_thread(self._read)
+        snapshot = await asyncio.to_thread(read_snapshot, files)
+        old = self._runtime.service
+        self._runtime.service = Service(snapshot, old.exchange, old.counters, old.rates, old.cache, old.feed)
+        self._digests = digests(files)
+        logger.info("loaded", endpoints=len(snapshot.endpoints), models=len(snapshot.models))
+
+    def _read(self) -> dict[str, bytes]:
+        return {
+            name: (self._directory / name).read_bytes() for name in FILES if (self._directory / name).exists()
+        }
+
+    # ---- the socket ----
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The application behind the socket."""
+        if scope["type"] != "http":
+            return
+        request = Request(scope, receive, send)
+        try:
+            status, plain = await self._answer(request)
+        except SnapshotError as error:
+            status, plain = 422, {"error": str(error)}
+        await request.answer(status, {"content-type": "application/json"}, orjson.dumps(plain))
+
+    async def _answer(self, request: Request) -> tuple[int, Mapping[str, object]]:
+        match request.method, request.path:
+            case "GET", "/state":
+                return 200, self._state()
+            case "POST", "/load":
+                await self.load()
+                return 200, self._state()
+            case "POST", "/check":
+                files = orjson.loads(await request.body(MOST_PUSH_BYTES))
+                await asyncio.to_thread(_check, files)
+                return 200, {}
+            case "POST", "/reopen":
+                self._runtime.service.feed.reopen()
+                return 200, {}
+        return 404, {"error": "there is nothing here"}
+
+    def _state(self) -> Mapping[str, object]:
+        service = self._runtime.service
+        return {
+            "files": self._digests,
+            "under_way": self._runtime.under_way,
+            "counters_stale": service.counters.is_stale,
+            "resting": self._health.report(),
+        }
+
+
+def _check(files: Mapping[str, str]) -> None:
+    strange = [name for name in files if not _FILE.fullmatch(name) or name not in FILES]
+    if strange:
+        raise SnapshotError(f"{', '.join(strange)}: no such file belongs to a snapshot")
+    read_snapshot({name: text.encode() for name, text in files.items()})
+
+
+def build(directory: Path, feed: Path | None, counters: Counters, vendors: Vendors) -> tuple[Runtime, Ruler]:
+    """A runtime that serves nothing yet, and what rules it."""
+    health = Health()
+    service = Service(Snapshot(), Exchange(vendors, health), counters, Rates(), AnswerCache(), Feed(feed))
+    runtime = Runtime(service)
+    return runtime, Ruler(runtime, health, directory)

@@ -1,0 +1,66 @@
+"""What a runtime is told by its environment. A bad setting refuses the start."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+type Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+class SettingsError(ValueError):
+    """A setting is missing or wrong; the text names it and says the cure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of one runtime, each with the variable it comes from.
+
+    `host`, `port` GATEHOUSE_AI_LISTEN (127.0.0.1:9200), where calls come in; `control` GATEHOUSE_AI_CONTROL (a
+    socket in the directory); `directory` GATEHOUSE_AI_SNAPSHOT (var/ai), the files of the snapshot; `feed`
+    GATEHOUSE_AI_FEED (empty: none is written); `redis_url` GATEHOUSE_AI_REDIS_URL (empty: budgets cannot be counted);
+    `networks` GATEHOUSE_AI_NETWORKS, the networks beside the public internet in which vendors may be;
+    `tls_certificate`, `tls_key` GATEHOUSE_AI_TLS_CERTIFICATE, _KEY.
+    """
+
+    host: str
+    port: int
+    control: str
+    directory: Path
+    feed: Path | None
+    redis_url: str = field(repr=False, default="")
+    networks: tuple[Network, ...] = ()
+    tls_certificate: str = ""
+    tls_key: str = ""
+
+
+def read_settings(environment: Mapping[str, str]) -> Settings:
+    """The settings in `environment`. Raises SettingsError with the first that is missing or wrong."""
+    listen = environment.get("GATEHOUSE_AI_LISTEN") or "127.0.0.1:9200"
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
+        raise SettingsError("GATEHOUSE_AI_LISTEN is no address with a port. Write it like 127.0.0.1:9200.")
+    directory = Path(environment.get("GATEHOUSE_AI_SNAPSHOT") or "var/ai").absolute()
+    feed = environment.get("GATEHOUSE_AI_FEED", "")
+    return Settings(
+        host=host.removeprefix("[").removesuffix("]"),
+        port=int(port),
+        control=environment.get("GATEHOUSE_AI_CONTROL") or str(directory / "control.sock"),
+        directory=directory,
+        feed=Path(feed) if feed else None,
+        redis_url=environment.get("GATEHOUSE_AI_REDIS_URL", ""),
+        networks=_networks(environment.get("GATEHOUSE_AI_NETWORKS", "")),
+        tls_certificate=environment.get("GATEHOUSE_AI_TLS_CERTIFICATE", ""),
+        tls_key=environment.get("GATEHOUSE_AI_TLS_KEY", ""),
+    )
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(part) for part in text.replace(",", " ").split())
+    except ValueError as error:
+        raise SettingsError(
+            f"GATEHOUSE_AI_NETWORKS holds something that is no network: {error}. Write them like 10.0.0.0/8."
+        ) from None

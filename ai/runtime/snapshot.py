@@ -1,0 +1,430 @@
+"""The configuration of a runtime: what the driver writes, read into values that a call looks up.
+
+One file per kind of object, each `{"items": [...]}` with the objects in their neutral form (docs/ai.md). The whole is
+checked before any of it is taken up; what is wrong names the object.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import jsonschema_rs
+import orjson
+
+from ai.prompts.templates import Template, read_messages
+from ai.prompts.variables import Variable, body_schema, variables_of
+from ai.runtime.guards import Guard
+from ai.runtime.usage import PriceList
+
+FILES = (
+    "providers.json",
+    "provider-keys.json",
+    "models.json",
+    "model-routes.json",
+    "prompts.json",
+    "routes.json",
+    "endpoints.json",
+    "limits.json",
+    "consumers.json",
+    "grants.json",
+    "callers.json",
+    "keys.json",
+    "blocks.json",
+    "budgets.json",
+    "hops.json",
+)
+"""Every file of a snapshot. One that is missing is an empty one."""
+
+
+class SnapshotError(ValueError):
+    """A snapshot that cannot be served; the text names the object and what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderKey:
+    """A vendor's key, by value or by reference: `env:NAME` or `file:/path`, read where the runtime runs."""
+
+    id: str
+    label: str
+    weight: int
+    value: str = field(repr=False, default="")
+    reference: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """A vendor: where it is, how it is spoken to, and the keys that are taken in turn."""
+
+    id: str
+    label: str
+    dialect: str
+    base_url: str
+    auth: str
+    headers: tuple[tuple[str, str], ...]
+    options: Mapping[str, str]
+    keys: tuple[ProviderKey, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One model of a vendor. `name` is ours (`openai/gpt-4o-mini`), `remote` the vendor's. No prices: not known.
+
+    `context` and `max_output` are tokens, 0 where they are not known.
+    """
+
+    id: str
+    name: str
+    provider: Provider
+    remote: str
+    mode: str
+    context: int
+    max_output: int
+    capabilities: frozenset[str]
+    prices: tuple[tuple[int, PriceList], ...]
+
+    def price(self, at: float) -> PriceList | None:
+        """The list that holds at `at` (POSIX seconds)."""
+        found = [prices for since, prices in self.prices if since <= at]
+        return found[-1] if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A model in a route: those of a lower `rank` come first, among equals `weight` decides."""
+
+    model: Model
+    weight: int
+    rank: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRoute:
+    """An alias and the models behind it."""
+
+    id: str
+    alias: str
+    targets: tuple[Target, ...]
+    retry_codes: frozenset[int]
+    attempts: int
+    try_timeout_s: float
+    stream_idle_s: float
+    breaker_failures: int
+    breaker_s: float
+
+    def offers(self, capability: str) -> bool:
+        """Whether every model behind it can do something."""
+        return all(capability in target.model.capabilities for target in self.targets)
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One frozen version of a prompt, ready to be rendered."""
+
+    id: str
+    name: str
+    number: int
+    variables: tuple[Variable, ...]
+    templates: tuple[Template, ...]
+    parameters: Mapping[str, Any]
+    route: ModelRoute
+    guard: Guard
+    cache_s: int
+    output_schema: Mapping[str, Any] | None
+    inputs: Any
+    outputs: Any
+
+    @property
+    def sensitive(self) -> frozenset[str]:
+        """The variables whose values are never logged."""
+        return frozenset(variable.name for variable in self.variables if variable.sensitive)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """What callers reach under one base path: a prompt, models by alias, or both.
+
+    `versions` are the prompt's released versions by number, of which `prompt` is what its label names now.
+    """
+
+    id: str
+    label: str
+    base_path: str
+    host: str
+    environment: str
+    team: str
+    api: str
+    prompt: Prompt | None
+    prompt_label: str
+    versions: Mapping[int, Prompt]
+    models: Mapping[str, ModelRoute]
+    envelope: bool
+    stream: bool
+    max_body: int
+    log_bodies: bool
+    guard: Guard
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRate:
+    """At most so many tokens in a window of `period_s` seconds, per subscription."""
+
+    tokens: int
+    period_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallRate:
+    """A token bucket of calls: `burst` at most, `calls` of them refilled evenly over `period_s` seconds."""
+
+    calls: int
+    period_s: int
+    burst: int
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """Who calls. `blocked_until` is when a quota lets them in again, in POSIX seconds; 0 for now."""
+
+    id: str
+    application: str
+    team: str
+    endpoints: frozenset[str]
+    call_rate: CallRate
+    token_rate: TokenRate | None
+    blocked_until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key of a subscription, where the runtime stands alone."""
+
+    key_id: str
+    subscription: str
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """A ceiling for one scope and period: `unit` is tokens or billionths of `currency`.
+
+    `hard` refuses calls beyond it, else they are only told. `fail_open` lets calls in where the counters are away.
+    """
+
+    id: str
+    label: str
+    scope: str
+    scope_id: str
+    period: str
+    unit: str
+    currency: str
+    limit: int
+    hard: bool
+    fail_open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All of it. `hops` are the digests of the secrets by which gateways in front prove who they are."""
+
+    models: Mapping[str, Model] = field(default_factory=dict)
+    endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
+    subscriptions: Mapping[str, Subscription] = field(default_factory=dict)
+    keys: Mapping[str, Key] = field(default_factory=dict)
+    budgets: Mapping[tuple[str, str], tuple[Budget, ...]] = field(default_factory=dict)
+    hops: frozenset[str] = frozenset()
+
+
+def read_snapshot(files: Mapping[str, bytes]) -> Snapshot:
+    """The snapshot in `files`. Raises SnapshotError."""
+    items = {name: _items(name, files.get(name, b'{"items":[]}')) for name in FILES}
+    return _Reading(items).snapshot()
+
+
+def digests(files: Mapping[str, bytes]) -> dict[str, str]:
+    """The SHA-256 of each file, by which a snapshot in force is proved."""
+    return {name: hashlib.sha256(text).hexdigest() for name, text in files.items()}
+
+
+def _items(name: str, text: bytes) -> list[dict[str, Any]]:
+    try:
+        return list(orjson.loads(text)["items"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise SnapshotError(f"{name} is no list of objects: {error}") from None
+
+
+class _Reading:
+    """One pass through the files, in the order in which they refer to each other."""
+
+    def __init__(self, items: Mapping[str, list[dict[str, Any]]]) -> None:
+        self._items = items
+        self._providers: dict[str, Provider] = {}
+        self._models: dict[str, Model] = {}
+        self._routes: dict[str, ModelRoute] = {}
+        self._prompts: dict[str, Prompt] = {}
+        self._places = {plain["id"]: plain for plain in items["routes.json"]}
+
+    def snapshot(self) -> Snapshot:
+        keys: dict[str, list[ProviderKey]] = defaultdict(list)
+        for plain in self._items["provider-keys.json"]:
+            keys[plain["provider"]].append(_each("provider key", plain, _provider_key))
+        self._providers = self._by_id("providers.json", lambda p: _provider(p, tuple(keys[p["id"]])))
+        self._models = self._by_id("models.json", lambda p: _model(p, self._providers))
+        self._routes = self._by_id("model-routes.json", lambda p: _route(p, self._models))
+        self._prompts = self._by_id("prompts.json", lambda p: _prompt(p, self._routes))
+        budgets: dict[tuple[str, str], list[Budget]] = defaultdict(list)
+        for budget in self._by_id("budgets.json", lambda p: Budget(**_without_kind(p))).values():
+            budgets[budget.scope, budget.scope_id].append(budget)
+        return Snapshot(
+            models=self._models,
+            endpoints=self._by_id("endpoints.json", self._endpoint),
+            subscriptions=self._subscriptions(),
+            keys={p["value_digest"]: Key(p["key_id"], p["grant"]) for p in self._items["keys.json"]},
+            budgets={scope: tuple(found) for scope, found in budgets.items()},
+            hops=frozenset(plain["value_digest"] for plain in self._items["hops.json"]),
+        )
+
+    def _subscriptions(self) -> dict[str, Subscription]:
+        limits = {
+            p["id"]: CallRate(p["calls"], p["period_s"], p["burst"]) for p in self._items["limits.json"]
+        }
+        callers = {plain["id"]: plain for plain in self._items["callers.json"]}
+        blocked: dict[str, int] = defaultdict(int)
+        for plain in self._items["blocks.json"]:
+            blocked[plain["grant"]] = max(blocked[plain["grant"]], plain["until"])
+        return self._by_id(
+            "grants.json", lambda p: _subscription(p, callers[p["id"]], limits[p["limit"]], blocked[p["id"]])
+        )
+
+    def _by_id[T](self, name: str, read: Callable[[dict[str, Any]], T]) -> dict[str, T]:
+        return {str(plain.get("id")): _each(name, plain, read) for plain in self._items[name]}
+
+    def _endpoint(self, plain: dict[str, Any]) -> Endpoint:
+        route = self._places[plain["id"]]
+        versions = [self._prompts[prompt_id] for prompt_id in plain["versions"]]
+        routes = [self._routes[route_id] for route_id in plain["models"]]
+        return Endpoint(
+            id=plain["id"],
+            label=route["label"],
+            base_path=route["base_path"],
+            host=route["host"],
+            environment=route["environment"],
+            team=plain["team"],
+            api=plain["api"],
+            prompt=self._prompts[plain["prompt"]] if plain["prompt"] else None,
+            prompt_label=plain["prompt_label"],
+            versions={prompt.number: prompt for prompt in versions},
+            models={route.alias: route for route in routes},
+            envelope=plain["envelope"],
+            stream=plain["stream"],
+            max_body=plain["max_body"],
+            log_bodies=plain["log_bodies"],
+            guard=Guard.from_plain(plain["guard"]),
+        )
+
+
+def _each[T](what: str, plain: dict[str, Any], read: Callable[[dict[str, Any]], T]) -> T:
+    try:
+        return read(plain)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise SnapshotError(
+            f"{what}: {plain.get('id')} cannot be used: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _without_kind(plain: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in plain.items() if name != "kind"}
+
+
+def _provider_key(plain: Mapping[str, Any]) -> ProviderKey:
+    return ProviderKey(
+        plain["id"], plain["label"], plain["weight"], plain.get("value", ""), plain.get("reference", "")
+    )
+
+
+def _provider(plain: Mapping[str, Any], keys: tuple[ProviderKey, ...]) -> Provider:
+    return Provider(
+        id=plain["id"],
+        label=plain["label"],
+        dialect=plain["dialect"],
+        base_url=plain["base_url"].rstrip("/"),
+        auth=plain["auth"],
+        headers=tuple((str(name), str(value)) for name, value in plain["headers"]),
+        options=dict(plain["options"]),
+        keys=keys,
+    )
+
+
+def _model(plain: Mapping[str, Any], providers: Mapping[str, Provider]) -> Model:
+    prices = [(int(p["since"]), PriceList.from_plain(p)) for p in plain["prices"]]
+    return Model(
+        id=plain["id"],
+        name=plain["name"],
+        provider=providers[plain["provider"]],
+        remote=plain["remote"],
+        mode=plain["mode"],
+        context=plain["context"],
+        max_output=plain["max_output"],
+        capabilities=frozenset(plain["capabilities"]),
+        prices=tuple(sorted(prices, key=lambda entry: entry[0])),
+    )
+
+
+def _route(plain: Mapping[str, Any], models: Mapping[str, Model]) -> ModelRoute:
+    targets = [Target(models[t["model"]], t["weight"], t["rank"]) for t in plain["targets"]]
+    if not targets:
+        raise ValueError("it has no models")
+    return ModelRoute(
+        id=plain["id"],
+        alias=plain["alias"],
+        targets=tuple(sorted(targets, key=lambda target: target.rank)),
+        retry_codes=frozenset(plain["retry_codes"]),
+        attempts=plain["attempts"],
+        try_timeout_s=plain["try_timeout_ms"] / 1000,
+        stream_idle_s=plain["stream_idle_ms"] / 1000,
+        breaker_failures=plain["breaker_failures"],
+        breaker_s=plain["breaker_s"],
+    )
+
+
+def _prompt(plain: Mapping[str, Any], routes: Mapping[str, ModelRoute]) -> Prompt:
+    variables = variables_of(plain["variables"])
+    schema = plain["output_schema"]
+    return Prompt(
+        id=plain["id"],
+        name=plain["name"],
+        number=plain["number"],
+        variables=variables,
+        templates=read_messages(plain["messages"], variables),
+        parameters=dict(plain["parameters"]),
+        route=routes[plain["route"]],
+        guard=Guard.from_plain(plain["guard"]),
+        cache_s=plain["cache_s"],
+        output_schema=schema,
+        inputs=validator(body_schema(variables)),
+        outputs=validator(schema) if schema else None,
+    )
+
+
+def validator(schema: Mapping[str, Any]) -> Any:
+    """A validator whose time grows with its input alone: patterns run without backtracking (T12)."""
+    return jsonschema_rs.Draft202012Validator(
+        dict(schema), pattern_options=jsonschema_rs.RegexOptions(), validate_formats=True
+    )
+
+
+def _subscription(
+    grant: Mapping[str, Any], caller: Mapping[str, Any], rate: CallRate, blocked_until: int
+) -> Subscription:
+    tokens = caller["tokens"]
+    return Subscription(
+        id=grant["id"],
+        application=grant["consumer"],
+        team=caller["team"],
+        endpoints=frozenset(grant["routes"]),
+        call_rate=rate,
+        token_rate=TokenRate(tokens, caller["tokens_period_s"]) if tokens else None,
+        blocked_until=blocked_until,
+    )

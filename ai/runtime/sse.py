@@ -1,0 +1,96 @@
+"""Server-sent events: taking a stream of bytes apart, and writing events.
+
+https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+MOST_EVENT_BYTES = 4_000_000
+"""A longer event is no event of a model: the stream is cut, lest it fill the memory."""
+
+
+class EventTooLong(ValueError):
+    """An event goes on beyond MOST_EVENT_BYTES."""
+
+
+class Event(NamedTuple):
+    """One event. `data` is the joined data lines, `raw` the bytes as they came, with the blank line at the end."""
+
+    name: bytes
+    data: bytes
+    raw: bytes
+
+
+class EventReader:
+    """Takes bytes in whatever pieces they come and gives whole events; also where a piece ends within a character."""
+
+    __slots__ = ("_buffer",)
+
+    def __init__(self) -> None:
+        self._buffer = b""
+
+    def feed(self, piece: bytes) -> Iterator[Event]:
+        """The events that `piece` completes. Raises EventTooLong."""
+        buffer = self._buffer + piece if self._buffer else piece
+        start = 0
+        while (found := _end_of_event(buffer, start)) is not None:
+            end, after = found
+            event = _event(buffer[start:end], buffer[start:after])
+            start = after
+            if event is not None:
+                yield event
+        self._buffer = buffer[start:]
+        if len(self._buffer) > MOST_EVENT_BYTES:
+            raise EventTooLong(f"an event is longer than {MOST_EVENT_BYTES} bytes")
+
+    def rest(self) -> Event | None:
+        """What is left when the stream has ended: some vendors leave out the last blank line."""
+        left, self._buffer = self._buffer, b""
+        return _event(left, left) if left.strip() else None
+
+
+def _end_of_event(buffer: bytes, start: int) -> tuple[int, int] | None:
+    """Where the text of the next event ends, and where what follows it begins. Lines end with LF, CRLF or CR.
+
+    A CR at the very end may be half of a CRLF, so it ends nothing yet.
+    """
+    line_feeds = buffer.find(b"\n\n", start)
+    mixed = buffer.find(b"\r\n\r\n", start)
+    if mixed >= 0 and (line_feeds < 0 or mixed < line_feeds):
+        return mixed, mixed + 4
+    if line_feeds >= 0:
+        return line_feeds, line_feeds + 2
+    returns = buffer.find(b"\r\r", start)
+    return (returns, returns + 2) if 0 <= returns < len(buffer) - 2 else None
+
+
+def _event(text: bytes, raw: bytes) -> Event | None:
+    """The event in `text`; None for one without data, such as a comment that keeps a connection open."""
+    if text.startswith(b"data: ") and b"\n" not in text and b"\r" not in text:
+        return Event(b"", text[6:], raw)
+    name, data = b"", []
+    for line in text.splitlines():
+        head, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if head == b"data":
+            data.append(value)
+        elif head == b"event":
+            name = value
+    return Event(name, b"\n".join(data), raw) if data else None
+
+
+def data_event(data: bytes) -> bytes:
+    """An event without a name; `data` holds no line break, as JSON does not."""
+    return b"data: %b\n\n" % data
+
+
+def named_event(name: str, data: bytes) -> bytes:
+    """An event with a name."""
+    return b"event: %b\ndata: %b\n\n" % (name.encode(), data)
+
+
+PING = b": ping\n\n"
+DONE = b"data: [DONE]\n\n"

@@ -1,0 +1,1 @@
+"""What callers see: one module for each form in which a model can be called."""
