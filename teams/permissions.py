@@ -26,6 +26,11 @@ class Verb(StrEnum):
     GATEWAY_MANAGE = "gateway.manage"
     ENVIRONMENT_MANAGE = "environment.manage"
     AUDIT_VIEW = "audit.view"
+    AI_VIEW = "ai.view"
+    AI_MANAGE = "ai.manage"
+    PROMPT_VIEW = "prompt.view"
+    PROMPT_EDIT = "prompt.edit"
+    PROMPT_RELEASE = "prompt.release"
 
 
 class Scope(StrEnum):
@@ -37,6 +42,7 @@ class Scope(StrEnum):
     SUBSCRIPTIONS_WRITE = "subscriptions:write"
     APPROVALS_WRITE = "approvals:write"
     GATEWAYS_WRITE = "gateways:write"
+    AI_WRITE = "ai:write"
 
 
 OWNER, PUBLISHER, DEVELOPER, VIEWER = "owner", "publisher", "developer", "viewer"
@@ -60,6 +66,11 @@ TEAM_TABLE: Mapping[Verb, frozenset[str]] = {
     Verb.GATEWAY_MANAGE: frozenset(),
     Verb.ENVIRONMENT_MANAGE: frozenset(),
     Verb.AUDIT_VIEW: frozenset({OWNER}),
+    Verb.AI_VIEW: frozenset({OWNER, PUBLISHER, DEVELOPER}),
+    Verb.AI_MANAGE: frozenset({OWNER}),
+    Verb.PROMPT_VIEW: frozenset({OWNER, PUBLISHER, DEVELOPER, VIEWER}),
+    Verb.PROMPT_EDIT: frozenset({OWNER, PUBLISHER, DEVELOPER}),
+    Verb.PROMPT_RELEASE: frozenset({OWNER, PUBLISHER}),
 }
 """What a role in a team allows on that team's objects."""
 
@@ -81,6 +92,11 @@ PLATFORM_TABLE: Mapping[Verb, frozenset[str]] = {
     Verb.GATEWAY_MANAGE: frozenset({ADMINISTRATOR}),
     Verb.ENVIRONMENT_MANAGE: frozenset({ADMINISTRATOR}),
     Verb.AUDIT_VIEW: frozenset({ADMINISTRATOR, AUDITOR}),
+    Verb.AI_VIEW: frozenset({ADMINISTRATOR, AUDITOR}),
+    Verb.AI_MANAGE: frozenset({ADMINISTRATOR}),
+    Verb.PROMPT_VIEW: frozenset({ADMINISTRATOR, AUDITOR}),
+    Verb.PROMPT_EDIT: frozenset(),
+    Verb.PROMPT_RELEASE: frozenset(),
 }
 """What a platform role allows on the objects of every team.
 
@@ -105,6 +121,11 @@ SCOPE_OF: Mapping[Verb, Scope] = {
     Verb.GATEWAY_MANAGE: Scope.GATEWAYS_WRITE,
     Verb.ENVIRONMENT_MANAGE: Scope.GATEWAYS_WRITE,
     Verb.AUDIT_VIEW: Scope.READ,
+    Verb.AI_VIEW: Scope.READ,
+    Verb.AI_MANAGE: Scope.AI_WRITE,
+    Verb.PROMPT_VIEW: Scope.READ,
+    Verb.PROMPT_EDIT: Scope.AI_WRITE,
+    Verb.PROMPT_RELEASE: Scope.AI_WRITE,
 }
 
 ROLE_ORDER = (VIEWER, DEVELOPER, PUBLISHER, OWNER)
