@@ -83,7 +83,7 @@ class ModelPrice(Record):
     """What a model costs from `valid_from` on, never changed afterwards: another price is another row.
 
     `rates` is a list of `{"unit", "nanos", "from_tokens"}`: billionths of `currency` for a million tokens of a unit
-    (`ai.runtime.usage.Unit`; `call` is for one call). No row at all means that the price is not known, which is never
+    (`ai.pricing.Unit`; `call` is for one call). No row at all means that the price is not known, which is never
     the same as nothing. `is_disputed` says that two sources differ; an override of one's own goes before all others.
     """
 

@@ -71,7 +71,7 @@ class PromptVersion(Record):
 
     `messages` is a list of `{"role", "content"}` with `{{variables}}`, `variables` the JSON form of
     `ai.prompts.variables.Variable`s, `output_schema` a JSON Schema or null, `parameters` members of a chat completion
-    (`temperature`, `max_tokens`, ...), `guard` the JSON form of `ai.runtime.guards.Guard`. `cache_s` 0: answers are not
+    (`temperature`, `max_tokens`, ...), `guard` the JSON form of `ai.prompts.guards.Guard`. `cache_s` 0: answers are not
     kept.
     """
 

@@ -42,7 +42,7 @@ from typing import Any
 
 import orjson
 
-from ai.runtime.usage import Usage
+from ai.pricing import Usage
 
 
 @dataclass(slots=True)

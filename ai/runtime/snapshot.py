@@ -15,10 +15,10 @@ from typing import Any
 import jsonschema_rs
 import orjson
 
+from ai.pricing import PriceList
+from ai.prompts.guards import Guard
 from ai.prompts.templates import Template, read_messages
 from ai.prompts.variables import Variable, body_schema, variables_of
-from ai.runtime.guards import Guard
-from ai.runtime.usage import PriceList
 
 FILES = (
     "providers.json",

@@ -14,6 +14,8 @@ from typing import Any
 
 import orjson
 
+from ai.pricing import Usage, estimated_tokens
+from ai.prompts.guards import Blocked, Guard, Masking, Side
 from ai.prompts.variables import Variable
 from ai.runtime.budgets import NOTHING_HELD, Cost, Counters, CountersAway, Hold, OverBudget, budgets_of
 from ai.runtime.cache import AnswerCache, cache_key
@@ -22,10 +24,8 @@ from ai.runtime.dialects.contract import Answer, Dialect, Json
 from ai.runtime.errors import Code, Refused, VendorError
 from ai.runtime.exchange import Build, Exchange, Served
 from ai.runtime.feed import Attempt, Feed, Record
-from ai.runtime.guards import Blocked, Guard, Masking, Side
 from ai.runtime.rates import Rates
 from ai.runtime.snapshot import Endpoint, Model, ModelRoute, Prompt, Snapshot, Subscription
-from ai.runtime.usage import Usage, estimated_tokens
 
 USUAL_MAX_OUTPUT = 4096
 """Tokens that a call may put out where neither it nor its model says how many."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from ai.pricing import Usage
 from ai.runtime.dialects.chat import (
     Chunks,
     arguments_of,
@@ -35,7 +36,6 @@ from ai.runtime.dialects.openai import COOL_S, auth_headers, common_headers, err
 from ai.runtime.errors import VendorError, VendorFailure
 from ai.runtime.snapshot import Model
 from ai.runtime.sse import Event, EventReader
-from ai.runtime.usage import Usage
 
 VERSION = "2023-06-01"
 USUAL_MAX_TOKENS = 4096

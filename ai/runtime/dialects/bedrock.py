@@ -15,6 +15,7 @@ from urllib.parse import quote, urlsplit
 
 import orjson
 
+from ai.pricing import Usage
 from ai.runtime.dialects.chat import (
     Chunks,
     arguments_of,
@@ -36,7 +37,6 @@ from ai.runtime.dialects.openai import COOL_S, common_headers, error_of, loaded,
 from ai.runtime.errors import VendorError, VendorFailure
 from ai.runtime.snapshot import Model, Provider
 from ai.runtime.sse import Event
-from ai.runtime.usage import Usage
 
 _FOREIGN = (
     *("logprobs", "top_logprobs", "logit_bias", "seed", "presence_penalty", "frequency_penalty", "top_k"),

@@ -11,10 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from ai.pricing import Usage
 from ai.runtime.errors import VendorError, VendorFailure
 from ai.runtime.snapshot import Model
 from ai.runtime.sse import Event
-from ai.runtime.usage import Usage
 
 type Json = dict[str, Any]
 

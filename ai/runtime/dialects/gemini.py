@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import orjson
 
+from ai.pricing import Usage
 from ai.runtime.dialects.chat import (
     Chunks,
     arguments_of,
@@ -47,7 +48,6 @@ from ai.runtime.dialects.openai import (
 from ai.runtime.errors import VendorFailure
 from ai.runtime.snapshot import Model
 from ai.runtime.sse import Event, EventReader
-from ai.runtime.usage import Usage
 
 _FOREIGN = ("logit_bias", "audio", "prediction", "web_search_options", "verbosity", "parallel_tool_calls")
 _FINISH = {

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from ai.pricing import Usage
 from ai.runtime.dialects.contract import (
     MOST_MESSAGE_CHARACTERS,
     Answer,
@@ -22,7 +23,6 @@ from ai.runtime.dialects.contract import (
 from ai.runtime.errors import VendorError, VendorFailure
 from ai.runtime.snapshot import Model, Provider
 from ai.runtime.sse import Event, EventReader
-from ai.runtime.usage import Usage
 
 COOL_S = 20.0
 """How long a key rests after a 429 that names no time."""

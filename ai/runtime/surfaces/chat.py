@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from ai.pricing import Usage
 from ai.prompts.variables import VariableType
 from ai.runtime.asgi import Request
 from ai.runtime.dialects.contract import Json
@@ -22,7 +23,6 @@ from ai.runtime.sse import DONE, Event, data_event
 from ai.runtime.surfaces import streaming, told
 from ai.runtime.surfaces.prompt import answered, chat_body, loaded, task_of, values_of, version_of
 from ai.runtime.surfaces.streaming import Outlet
-from ai.runtime.usage import Usage
 from ai.runtime.vendors import VendorStream
 from ai.runtime.work import Caller, Service, Task, Work
 

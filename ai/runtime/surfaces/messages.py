@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from ai.pricing import Usage
 from ai.runtime.asgi import Request
 from ai.runtime.dialects.anthropic import AnthropicDialect
 from ai.runtime.dialects.chat import parts_of, text_of
@@ -23,7 +24,6 @@ from ai.runtime.surfaces import streaming, told
 from ai.runtime.surfaces.chat import chat_answer, chat_task
 from ai.runtime.surfaces.prompt import loaded
 from ai.runtime.surfaces.streaming import Outlet
-from ai.runtime.usage import Usage
 from ai.runtime.vendors import VendorStream
 from ai.runtime.work import Caller, Service, Work
 

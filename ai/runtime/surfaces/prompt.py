@@ -8,6 +8,8 @@ from typing import Any
 
 import orjson
 
+from ai.pricing import Usage, money
+from ai.prompts.guards import Guard
 from ai.prompts.templates import render
 from ai.prompts.variables import with_defaults
 from ai.runtime.asgi import Request
@@ -15,12 +17,10 @@ from ai.runtime.dialects.contract import Json
 from ai.runtime.errors import Code, Fault, Refused, problem
 from ai.runtime.exchange import Served, chat_build
 from ai.runtime.feed import Record
-from ai.runtime.guards import Guard
 from ai.runtime.snapshot import Endpoint, Model, Prompt
 from ai.runtime.sse import named_event
 from ai.runtime.surfaces import streaming, told
 from ai.runtime.surfaces.streaming import Outlet
-from ai.runtime.usage import Usage, money
 from ai.runtime.work import Caller, Result, Service, Task, Work, most_of, redacted
 
 MOST_FAULTS = 20

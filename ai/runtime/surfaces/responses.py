@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from ai.pricing import Usage
 from ai.runtime.asgi import Request
 from ai.runtime.dialects.contract import Answer, Dialect, Json, NotSupported, Outgoing, malformed
 from ai.runtime.dialects.openai import OpenAIDialect, number, raise_error_within
@@ -24,7 +25,6 @@ from ai.runtime.surfaces import streaming, told
 from ai.runtime.surfaces.chat import chat_answer, chat_task
 from ai.runtime.surfaces.prompt import loaded
 from ai.runtime.surfaces.streaming import Outlet
-from ai.runtime.usage import Usage
 from ai.runtime.vendors import VendorStream
 from ai.runtime.work import Caller, Service, Work
 

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 
+from ai.pricing import Usage
 from ai.runtime.asgi import Request
 from ai.runtime.dialects.contract import Json
 from ai.runtime.errors import Code, Refused, VendorError, VendorFailure
 from ai.runtime.exchange import Build, Served
 from ai.runtime.sse import PING, Event
-from ai.runtime.usage import Usage
 from ai.runtime.vendors import VendorStream
 from ai.runtime.work import DRAIN_S, Work
 

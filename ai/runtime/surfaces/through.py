@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 import orjson
 
+from ai.pricing import Usage
 from ai.runtime.asgi import Request
 from ai.runtime.dialects.contract import Answer, Dialect, Json, NotSupported, Outgoing
 from ai.runtime.dialects.openai import OpenAIDialect, auth_headers
@@ -20,7 +21,6 @@ from ai.runtime.surfaces import told
 from ai.runtime.surfaces.chat import checked, route_of
 from ai.runtime.surfaces.prompt import loaded
 from ai.runtime.surfaces.responses import usage_of
-from ai.runtime.usage import Usage
 from ai.runtime.work import Caller, Service, Task, Work
 
 PATHS = frozenset(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ai.pricing import money
 from ai.runtime.exchange import Served
-from ai.runtime.usage import money
 from ai.runtime.work import Result, Work
 
 
