@@ -16,6 +16,7 @@ import structlog
 import uvicorn
 import uvloop
 
+from ai.runtime.app import Trials
 from ai.runtime.budgets import Counters
 from ai.runtime.control import build
 from ai.runtime.egress import guarded_connector
@@ -47,7 +48,9 @@ async def _run(settings: Settings) -> None:
     """Serve calls and the control socket until a signal says to stop; then let calls that are under way finish."""
     counters = Counters(_redis(settings.redis_url))
     vendors = Vendors(guarded_connector(settings.networks))
-    runtime, ruler = build(settings.directory, settings.feed, counters, vendors)
+    runtime, ruler = build(
+        settings.directory, settings.feed, counters, Trials(vendors, settings.ticket_key, settings.origins)
+    )
     try:
         await ruler.load()
     except SnapshotError as error:

@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
 
 import orjson
 import structlog
@@ -15,7 +16,8 @@ from ai.runtime import callers
 from ai.runtime.asgi import CallerLeft, Receive, Request, Scope, Send
 from ai.runtime.errors import Code, Refused, anthropic_error, problem
 from ai.runtime.feed import Record
-from ai.runtime.surfaces import chat, embeddings, messages, models, prompt, responses, through
+from ai.runtime.surfaces import chat, editor, embeddings, messages, models, prompt, responses, through
+from ai.runtime.vendors import Vendors
 from ai.runtime.work import Caller, Service
 
 logger = structlog.get_logger(__name__)
@@ -33,12 +35,22 @@ SURFACES: dict[str, Surface] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Trials:
+    """What the editor of the portal needs: the key of its tickets, and the origins that its pages come from."""
+
+    vendors: Vendors
+    key: bytes = field(repr=False, default=b"")
+    origins: frozenset[str] = frozenset()
+
+
 class Runtime:
     """The application. `service` is replaced as a whole when a new snapshot is in force."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, trials: Trials) -> None:
         self.service = service
         self.under_way = 0
+        self._trials = trials
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -70,6 +82,9 @@ class Runtime:
 
     async def _serve(self, request: Request, record: Record) -> None:
         service = self.service
+        if request.path in {editor.PATH, editor.TRY_PATH}:
+            await self._try(request, service, record)
+            return
         found = callers.find(request, service.snapshot, service.rates)
         caller = found.caller
         record.endpoint, record.key_id, record.team = caller.endpoint.id, caller.key_id, caller.team
@@ -83,6 +98,19 @@ class Runtime:
         body = await request.body(caller.endpoint.max_body)
         record.bytes_in = len(body)
         await self._answer(request, service, caller, record, path, body)
+
+    async def _try(self, request: Request, service: Service, record: Record) -> None:
+        trials = self._trials
+        if request.path == editor.TRY_PATH:
+            _allow(request, "POST")
+            await editor.serve_try(request, trials.vendors, trials.key)
+            return
+        request.extra_headers.update(editor.cors(request, trials.origins))
+        if request.method == "OPTIONS":
+            await request.answer(204, {}, b"")
+            return
+        _allow(request, "POST")
+        await editor.serve(request, service, record, trials.key)
 
     async def _answer(
         self, request: Request, service: Service, caller: Caller, record: Record, path: str, body: bytes

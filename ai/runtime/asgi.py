@@ -21,7 +21,17 @@ class CallerLeft(Exception):
 class Request:
     """One call. Header names are lower-case; of several values of one name the first counts."""
 
-    __slots__ = ("_receive", "_send", "bytes_out", "headers", "method", "path", "query", "started")
+    __slots__ = (
+        "_receive",
+        "_send",
+        "bytes_out",
+        "extra_headers",
+        "headers",
+        "method",
+        "path",
+        "query",
+        "started",
+    )
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.method: str = scope["method"]
@@ -34,6 +44,7 @@ class Request:
         self._send = send
         self.started = False
         self.bytes_out = 0
+        self.extra_headers: dict[str, str] = {}
 
     async def body(self, most: int) -> bytes:
         """All of the body. Raises Refused (413) for more than `most` bytes, CallerLeft."""
@@ -59,14 +70,24 @@ class Request:
         self.bytes_out += len(body)
         length = {"content-length": str(len(body))}
         await self._send(
-            {"type": "http.response.start", "status": status, "headers": _raw({**headers, **length})}
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": _raw({**headers, **self.extra_headers, **length}),
+            }
         )
         await self._send({"type": "http.response.body", "body": body})
 
     async def begin(self, status: int, headers: Mapping[str, str]) -> None:
         """The head of a stream."""
         self.started = True
-        await self._send({"type": "http.response.start", "status": status, "headers": _raw(headers)})
+        await self._send(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": _raw({**headers, **self.extra_headers}),
+            }
+        )
 
     async def send(self, piece: bytes, *, last: bool = False) -> None:
         """A piece of a stream."""

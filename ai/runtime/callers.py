@@ -78,12 +78,12 @@ def _alone(request: Request, snapshot: Snapshot, rates: Rates) -> Found:
     return Found(Caller(endpoint, subscription, key.key_id, subscription.team), rest)
 
 
-def given_key(request: Request) -> str:
-    """The key of a call: `Authorization: Bearer`, `x-api-key`, or Google's `x-goog-api-key`."""
+def given_key(request: Request, *, most: int = MOST_KEY_CHARACTERS) -> str:
+    """The key of a call: `X-API-Key`, or `Authorization: Bearer`. Longer than `most` characters is no key."""
     bearer = request.headers.get("authorization", "")
     found = bearer[7:] if bearer[:7].lower() == "bearer " else ""
     found = request.headers.get("x-api-key") or found
-    return found.strip()[:MOST_KEY_CHARACTERS]
+    return found.strip() if len(found) <= most else ""
 
 
 def _endpoint_at(request: Request, snapshot: Snapshot) -> tuple[Endpoint, str]:

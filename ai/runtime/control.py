@@ -14,7 +14,7 @@ from pathlib import Path
 import orjson
 import structlog
 
-from ai.runtime.app import Runtime
+from ai.runtime.app import Runtime, Trials
 from ai.runtime.asgi import Receive, Request, Scope, Send
 from ai.runtime.budgets import Counters
 from ai.runtime.cache import AnswerCache
@@ -23,7 +23,6 @@ from ai.runtime.feed import Feed
 from ai.runtime.health import Health
 from ai.runtime.rates import Rates
 from ai.runtime.snapshot import FILES, Snapshot, SnapshotError, digests, read_snapshot
-from ai.runtime.vendors import Vendors
 from ai.runtime.work import Service
 
 logger = structlog.get_logger(__name__)
@@ -101,9 +100,11 @@ def _check(files: Mapping[str, str]) -> None:
     read_snapshot({name: text.encode() for name, text in files.items()})
 
 
-def build(directory: Path, feed: Path | None, counters: Counters, vendors: Vendors) -> tuple[Runtime, Ruler]:
+def build(directory: Path, feed: Path | None, counters: Counters, trials: Trials) -> tuple[Runtime, Ruler]:
     """A runtime that serves nothing yet, and what rules it."""
     health = Health()
-    service = Service(Snapshot(), Exchange(vendors, health), counters, Rates(), AnswerCache(), Feed(feed))
-    runtime = Runtime(service)
+    service = Service(
+        Snapshot(), Exchange(trials.vendors, health), counters, Rates(), AnswerCache(), Feed(feed)
+    )
+    runtime = Runtime(service, trials)
     return runtime, Ruler(runtime, health, directory)

@@ -22,7 +22,8 @@ class Settings:
     socket in the directory); `directory` GATEHOUSE_AI_SNAPSHOT (var/ai), the files of the snapshot; `feed`
     GATEHOUSE_AI_FEED (empty: none is written); `redis_url` GATEHOUSE_AI_REDIS_URL (empty: budgets cannot be counted);
     `networks` GATEHOUSE_AI_NETWORKS, the networks beside the public internet in which vendors may be;
-    `tls_certificate`, `tls_key` GATEHOUSE_AI_TLS_CERTIFICATE, _KEY.
+    `tls_certificate`, `tls_key` GATEHOUSE_AI_TLS_CERTIFICATE, _KEY; `ticket_key` GATEHOUSE_AI_TICKET_KEY in hex (empty:
+    no editor); `origins` GATEHOUSE_AI_ORIGINS, those that the portal's pages come from.
     """
 
     host: str
@@ -34,6 +35,8 @@ class Settings:
     networks: tuple[Network, ...] = ()
     tls_certificate: str = ""
     tls_key: str = ""
+    ticket_key: bytes = field(repr=False, default=b"")
+    origins: frozenset[str] = frozenset()
 
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
@@ -54,7 +57,16 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         networks=_networks(environment.get("GATEHOUSE_AI_NETWORKS", "")),
         tls_certificate=environment.get("GATEHOUSE_AI_TLS_CERTIFICATE", ""),
         tls_key=environment.get("GATEHOUSE_AI_TLS_KEY", ""),
+        ticket_key=_hex(environment, "GATEHOUSE_AI_TICKET_KEY"),
+        origins=frozenset(environment.get("GATEHOUSE_AI_ORIGINS", "").replace(",", " ").split()),
     )
+
+
+def _hex(environment: Mapping[str, str], name: str) -> bytes:
+    try:
+        return bytes.fromhex(environment.get(name, ""))
+    except ValueError:
+        raise SettingsError(f"{name} is not in hexadecimal digits.") from None
 
 
 def _networks(text: str) -> tuple[Network, ...]:

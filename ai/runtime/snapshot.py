@@ -273,7 +273,7 @@ class _Reading:
         self._providers = self._by_id("providers.json", lambda p: _provider(p, tuple(keys[p["id"]])))
         self._models = self._by_id("models.json", lambda p: _model(p, self._providers))
         self._routes = self._by_id("model-routes.json", lambda p: _route(p, self._models))
-        self._prompts = self._by_id("prompts.json", lambda p: _prompt(p, self._routes))
+        self._prompts = self._by_id("prompts.json", lambda p: prompt_of(p, self._routes[p["route"]]))
         budgets: dict[tuple[str, str], list[Budget]] = defaultdict(list)
         for budget in self._by_id("budgets.json", lambda p: Budget(**_without_kind(p))).values():
             budgets[budget.scope, budget.scope_id].append(budget)
@@ -372,6 +372,13 @@ def _model(plain: Mapping[str, Any], providers: Mapping[str, Provider]) -> Model
     )
 
 
+def vendor_of(plain: Mapping[str, Any]) -> tuple[Model, ProviderKey]:
+    """The model and the key of a provider that is not in force: `{"provider", "key", "model"}` in their JSON forms."""
+    key = _provider_key(plain["key"])
+    provider = _provider(plain["provider"], (key,))
+    return _model({"prices": [], **plain["model"], "provider": provider.id}, {provider.id: provider}), key
+
+
 def _route(plain: Mapping[str, Any], models: Mapping[str, Model]) -> ModelRoute:
     targets = [Target(models[t["model"]], t["weight"], t["rank"]) for t in plain["targets"]]
     if not targets:
@@ -389,7 +396,8 @@ def _route(plain: Mapping[str, Any], models: Mapping[str, Model]) -> ModelRoute:
     )
 
 
-def _prompt(plain: Mapping[str, Any], routes: Mapping[str, ModelRoute]) -> Prompt:
+def prompt_of(plain: Mapping[str, Any], route: ModelRoute) -> Prompt:
+    """A prompt in its JSON form with the models that answer it. Raises ValueError and its like for what is none."""
     variables = variables_of(plain["variables"])
     schema = plain["output_schema"]
     return Prompt(
@@ -399,7 +407,7 @@ def _prompt(plain: Mapping[str, Any], routes: Mapping[str, ModelRoute]) -> Promp
         variables=variables,
         templates=read_messages(plain["messages"], variables),
         parameters=dict(plain["parameters"]),
-        route=routes[plain["route"]],
+        route=route,
         guard=Guard.from_plain(plain["guard"]),
         cache_s=plain["cache_s"],
         output_schema=schema,

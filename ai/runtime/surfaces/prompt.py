@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -17,11 +16,11 @@ from ai.runtime.dialects.contract import Json
 from ai.runtime.errors import Code, Fault, Refused, problem
 from ai.runtime.exchange import Served, chat_build
 from ai.runtime.feed import Record
-from ai.runtime.snapshot import Endpoint, Model, Prompt
+from ai.runtime.snapshot import Endpoint, Prompt
 from ai.runtime.sse import named_event
 from ai.runtime.surfaces import streaming, told
 from ai.runtime.surfaces.streaming import Outlet
-from ai.runtime.work import Caller, Result, Service, Task, Work, most_of, redacted
+from ai.runtime.work import Caller, Result, Service, Task, Work, redacted
 
 MOST_FAULTS = 20
 
@@ -128,10 +127,15 @@ async def serve(
         service, caller, record, task_of(endpoint, prompt, chat_body(prompt, values), stream=wants_stream)
     ) as work:
         work.task.build = chat_build(work.task.body, stream=wants_stream and not _whole_first(work))
-        if wants_stream:
-            await _stream(request, work)
-        else:
-            await _whole(request, work)
+        await answer(request, work, stream=wants_stream)
+
+
+async def answer(request: Request, work: Work, *, stream: bool) -> None:
+    """Carry out what was admitted, and answer with it."""
+    if stream:
+        await _stream(request, work)
+    else:
+        await _whole(request, work)
 
 
 def _whole_first(work: Work) -> bool:
@@ -324,33 +328,3 @@ async def _as_stream(request: Request, work: Work) -> None:
     await request.begin(200, headers)
     pieces = named_event("delta", orjson.dumps({"text": text})) + named_event("done", orjson.dumps(done))
     await request.send(pieces, last=True)
-
-
-async def serve_render(request: Request, caller: Caller, record: Record, body: bytes, pinned: str) -> None:
-    """What a call would send, and what it would cost at most: nothing is called."""
-    prompt = version_of(caller.endpoint, pinned)
-    values = values_of(prompt, loaded(body))
-    answer = rendered(prompt, chat_body(prompt, values), time.time())
-    await request.answer(
-        200, {"content-type": "application/json", "x-request-id": record.request_id}, orjson.dumps(answer)
-    )
-
-
-def rendered(prompt: Prompt, body: Json, at: float) -> Json:
-    """Messages, estimated tokens and the most that each model of the route would cost."""
-    return {
-        "messages": body["messages"],
-        "parameters": {name: value for name, value in body.items() if name != "messages"},
-        "models": [_at_most(target.model, body, at) for target in prompt.route.targets],
-    }
-
-
-def _at_most(model: Model, body: Json, at: float) -> Json:
-    most = most_of(model, body, at)
-    cost = None if most.nanos is None else money(most.nanos)
-    return {
-        "model": model.name,
-        "estimated_input_tokens": most.input,
-        "most_output_tokens": most.output,
-        "most_cost": {"amount": cost, "currency": most.currency or None},
-    }
