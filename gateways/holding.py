@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from gateways.engine.document import Block, Document, Grant, Item, Key, Kind, Ref, Route, ref
+from gateways.engine.document import Document, Grant, Item, Key, Kind, Ref, ref, references
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +83,3 @@ class _Holding:
             gone = next(needed for needed in missing if needed.kind is Kind.ROUTE)
             self.reasons[ref(grant)] = self.reasons.get(gone, f"Waits for {gone}.")
         return [needed for needed in missing if needed.kind is not Kind.ROUTE]
-
-
-def references(item: Item) -> tuple[Ref, ...]:
-    """What `item` refers to."""
-    match item:
-        case Route(upstream=upstream):
-            return (Ref(Kind.UPSTREAM, upstream),)
-        case Grant(consumer=consumer, limit=limit, routes=routes):
-            limits = (Ref(Kind.LIMIT, limit),) if limit else ()
-            return (Ref(Kind.CONSUMER, consumer), *limits, *(Ref(Kind.ROUTE, route) for route in routes))
-        case Key(grant=grant) | Block(grant=grant):
-            return (Ref(Kind.GRANT, grant),)
-        case _:
-            return ()

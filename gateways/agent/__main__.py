@@ -32,6 +32,7 @@ def main() -> int:
     app = build_app(agent)
     uvicorn.run(
         app,
+        loop="asyncio",  # uvloop starts no process with a umask of its own
         host=settings.listen_host,
         port=settings.listen_port,
         ssl_certfile=settings.tls_certificate or None,

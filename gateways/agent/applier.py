@@ -133,7 +133,7 @@ class Applier:
         problems = tuple(f"{name} is not in force as it was pushed." for name in sorted(missing))
         if missing and not await self._plane.is_live():
             problems = (f"{self._plane.label} is not running.",)
-        touched = {str(kind) for kind in Kind if self._touched(kind, missing)}
+        touched = {str(kind) for kind in REALISED_IN[self._plane.kind] if self._touched(kind, missing)}
         items = tuple(text for name, text in push.items.items() if name.partition("/")[0] not in touched)
         return State(push.version, push.digest, items, problems)
 

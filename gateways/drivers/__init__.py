@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from gateways.drivers.ai_runtime.driver import AiRuntimeDriver
 from gateways.drivers.envoy.driver import EnvoyDriver
 from gateways.drivers.memory import MemoryDriver
 from gateways.drivers.nginx.driver import NginxDriver
 from gateways.engine.driver import Driver
 
 DRIVERS: Mapping[str, type[Driver]] = MappingProxyType(
-    {driver.kind: driver for driver in (EnvoyDriver, NginxDriver, MemoryDriver)}
+    {driver.kind: driver for driver in (EnvoyDriver, NginxDriver, AiRuntimeDriver, MemoryDriver)}
 )
 
 

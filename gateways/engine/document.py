@@ -25,6 +25,16 @@ class Kind(StrEnum):
     GRANT = "grant"
     KEY = "key"
     BLOCK = "block"
+    # What only an AI runtime is given.
+    PROVIDER = "provider"
+    PROVIDER_KEY = "provider_key"
+    MODEL = "model"
+    MODEL_ROUTE = "model_route"
+    PROMPT = "prompt"
+    ENDPOINT = "endpoint"
+    CALLER = "caller"
+    BUDGET = "budget"
+    HOP = "hop"
 
     __hash__ = str.__hash__  # that of an enumeration is written in Python, and every look-up asks for it
 
@@ -56,8 +66,19 @@ class HealthCheck:
 
 
 @dataclass(frozen=True, slots=True)
+class HopSecret:
+    """What a gateway shows to an AI runtime behind it. `value` is a secret, left out wherever it is not needed."""
+
+    value_digest: str
+    value: str = field(default="", repr=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Upstream(_Digested):
-    """Where traffic goes: `id` is the public id of an UpstreamBinding."""
+    """Where traffic goes: `id` is the public id of an UpstreamBinding, or of a Publication behind an AI runtime.
+
+    `hop` is sent along as a header of its own, with what the gateway knows of the caller.
+    """
 
     kind: ClassVar[Kind] = Kind.UPSTREAM
     id: str
@@ -66,6 +87,7 @@ class Upstream(_Digested):
     timeout_ms: int = 15_000
     connect_timeout_ms: int = 2_000
     health: HealthCheck | None = None
+    hop: HopSecret | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +176,109 @@ class Block(_Digested):
     until: int
 
 
-type Item = Upstream | Limit | Consumer | Route | Grant | Key | Block
+@dataclass(frozen=True, slots=True)
+class AiPart(_Digested):
+    """Something that an AI runtime is told and this engine only carries: `content` is a JSON object.
+
+    Its members are those that `ai.runtime.snapshot` reads, beside `id` and `label`; `needs` are the objects that
+    they name, as `kind/id`. One class for each kind, so that a kind is known by its type.
+    """
+
+    kind: ClassVar[Kind]
+    id: str
+    label: str
+    content: Mapping[str, Any]
+    needs: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Provider(AiPart):
+    """A vendor: `id` is the public id of a Provider."""
+
+    kind: ClassVar[Kind] = Kind.PROVIDER
+
+
+@dataclass(frozen=True, slots=True)
+class AiModel(AiPart):
+    """A model with its prices: `id` is the public id of an AiModel."""
+
+    kind: ClassVar[Kind] = Kind.MODEL
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRoute(AiPart):
+    """An alias and the models behind it: `id` is the public id of a ModelRoute."""
+
+    kind: ClassVar[Kind] = Kind.MODEL_ROUTE
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt(AiPart):
+    """A frozen prompt: `id` is the public id of a PromptVersion."""
+
+    kind: ClassVar[Kind] = Kind.PROMPT
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint(AiPart):
+    """What stands behind a route on a runtime: `id` is the public id of the Publication."""
+
+    kind: ClassVar[Kind] = Kind.ENDPOINT
+
+
+@dataclass(frozen=True, slots=True)
+class Caller(AiPart):
+    """Who pays for the calls of a subscription, and its token rate: `id` is its public id."""
+
+    kind: ClassVar[Kind] = Kind.CALLER
+
+
+@dataclass(frozen=True, slots=True)
+class Budget(AiPart):
+    """A ceiling of tokens or money: `id` is the public id of a Budget."""
+
+    kind: ClassVar[Kind] = Kind.BUDGET
+
+
+@dataclass(frozen=True, slots=True)
+class Hop(AiPart):
+    """A gateway in front, by the digest of its secret: `id` is the public id of the Gateway with a number."""
+
+    kind: ClassVar[Kind] = Kind.HOP
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderKey(_Digested):
+    """A key of a vendor, by value or by reference. `value` is a secret, and empty in an observed document."""
+
+    kind: ClassVar[Kind] = Kind.PROVIDER_KEY
+    id: str
+    label: str
+    provider: str
+    weight: int
+    reference: str
+    value_digest: str
+    value: str = field(default="", repr=False, compare=False)
+
+
+type Item = (
+    Upstream
+    | Limit
+    | Consumer
+    | Route
+    | Grant
+    | Key
+    | Block
+    | Provider
+    | ProviderKey
+    | AiModel
+    | ModelRoute
+    | Prompt
+    | Endpoint
+    | Caller
+    | Budget
+    | Hop
+)
 
 ITEM_TYPES: Mapping[Kind, type[Item]] = {
     Kind.UPSTREAM: Upstream,
@@ -164,6 +288,15 @@ ITEM_TYPES: Mapping[Kind, type[Item]] = {
     Kind.GRANT: Grant,
     Kind.KEY: Key,
     Kind.BLOCK: Block,
+    Kind.PROVIDER_KEY: ProviderKey,
+    Kind.PROVIDER: Provider,
+    Kind.MODEL: AiModel,
+    Kind.MODEL_ROUTE: ModelRoute,
+    Kind.PROMPT: Prompt,
+    Kind.ENDPOINT: Endpoint,
+    Kind.CALLER: Caller,
+    Kind.BUDGET: Budget,
+    Kind.HOP: Hop,
 }
 
 
@@ -182,6 +315,30 @@ def ref(item: Item) -> Ref:
     return Ref(item.kind, item.id)
 
 
+def references(item: Item) -> tuple[Ref, ...]:
+    """What `item` refers to."""
+    match item:
+        case Route(upstream=upstream):
+            return (Ref(Kind.UPSTREAM, upstream),) if upstream else ()
+        case Grant(consumer=consumer, limit=limit, routes=routes):
+            limits = (Ref(Kind.LIMIT, limit),) if limit else ()
+            return (Ref(Kind.CONSUMER, consumer), *limits, *(Ref(Kind.ROUTE, route) for route in routes))
+        case Key(grant=grant) | Block(grant=grant):
+            return (Ref(Kind.GRANT, grant),)
+        case ProviderKey(provider=provider):
+            return (Ref(Kind.PROVIDER, provider),)
+        case AiPart(needs=needs):
+            return tuple(_named(text) for text in needs)
+        case _:
+            return ()
+
+
+def _named(text: str) -> Ref:
+    """The inverse of the text of a Ref."""
+    kind, _, name = text.partition("/")
+    return Ref(Kind(kind), name)
+
+
 def value_digest(value: str) -> str:
     """Digest of a key's value. The value holds 256 random bits, so a plain hash gives nothing away."""
     return hashlib.sha256(value.encode()).hexdigest()
@@ -194,20 +351,35 @@ _FIELDS = {
 
 
 def to_plain(item: Item) -> dict[str, Any]:
-    """`item` as JSON values, without a key's secret."""
-    # `asdict` copies deeply, which is ten times slower and only an upstream needs.
-    plain = asdict(item) if isinstance(item, Upstream) else {n: getattr(item, n) for n in _FIELDS[item.kind]}
+    """`item` as JSON values, without a secret."""
+    if isinstance(item, Upstream):
+        plain = _upstream_to_plain(item)
+    elif isinstance(item, AiPart):
+        plain = {**item.content, "id": item.id, "label": item.label, "needs": item.needs}
+    else:
+        plain = {n: getattr(item, n) for n in _FIELDS[item.kind]}
     plain["kind"] = item.kind.value
     return plain
+
+
+def _upstream_to_plain(upstream: Upstream) -> dict[str, Any]:
+    """`asdict` copies deeply, which is ten times slower and only an upstream needs."""
+    plain = asdict(upstream)
+    hop = plain.pop("hop")
+    return {**plain, "hop": {"value_digest": hop["value_digest"]}} if hop else plain
 
 
 def from_plain(plain: Mapping[str, Any]) -> Item:
     """The inverse of `to_plain`. Raises KeyError or TypeError on anything else."""
     values = dict(plain)
     kind = Kind(values.pop("kind"))
+    if issubclass(ITEM_TYPES[kind], AiPart):
+        own = {name: values.pop(name) for name in ("id", "label", "needs")}
+        return ITEM_TYPES[kind](own["id"], own["label"], values, tuple(own["needs"]))  # type: ignore[call-arg, arg-type]  # each is built alike
     if kind is Kind.UPSTREAM:
         values["targets"] = tuple(Target(**target) for target in values["targets"])
         values["health"] = HealthCheck(**values["health"]) if values.get("health") else None
+        values["hop"] = HopSecret(**values["hop"]) if values.get("hop") else None
     for name in ("cors_origins", "routes"):
         if name in values:
             values[name] = tuple(values[name])

@@ -14,10 +14,10 @@ ACCESS_LOG = "usage/access.log"
 """Where the gateway writes its access log, relative to the directory it runs in."""
 
 XDS_DIRECTORY = "xds"
-FILES_DIRECTORY: Mapping[str, str] = {"envoy": XDS_DIRECTORY, "nginx": "conf"}
+FILES_DIRECTORY: Mapping[str, str] = {"envoy": XDS_DIRECTORY, "nginx": "conf", "ai_runtime": "snapshot"}
 """Where the swapped files live, by kind of gateway, relative to the directory the gateway runs in."""
 
-FILE_SUFFIX: Mapping[str, str] = {"envoy": ".json", "nginx": ".conf"}
+FILE_SUFFIX: Mapping[str, str] = {"envoy": ".json", "nginx": ".conf", "ai_runtime": ".json"}
 
 SYSTEM_CA_SECRET = "gatehouse.system_ca"  # noqa: S105 - the name of an Envoy resource
 """Name of the secret under which the agent's bootstrap gives the node's own certificate authorities."""
@@ -84,7 +84,32 @@ _NGINX_FILES: Mapping[Kind, tuple[str, ...]] = {
     Kind.KEY: ("keys", "gateway"),
     Kind.BLOCK: ("blocks", "gateway"),
 }
-REALISED_IN: Mapping[str, Mapping[Kind, tuple[str, ...]]] = {"envoy": _ENVOY_FILES, "nginx": _NGINX_FILES}
+AI_FILES: Mapping[Kind, str] = {
+    Kind.LIMIT: "limits.json",
+    Kind.CONSUMER: "consumers.json",
+    Kind.ROUTE: "routes.json",
+    Kind.GRANT: "grants.json",
+    Kind.KEY: "keys.json",
+    Kind.BLOCK: "blocks.json",
+    Kind.PROVIDER: "providers.json",
+    Kind.PROVIDER_KEY: "provider-keys.json",
+    Kind.MODEL: "models.json",
+    Kind.MODEL_ROUTE: "model-routes.json",
+    Kind.PROMPT: "prompts.json",
+    Kind.ENDPOINT: "endpoints.json",
+    Kind.CALLER: "callers.json",
+    Kind.BUDGET: "budgets.json",
+    Kind.HOP: "hops.json",
+}
+"""The snapshot of an AI runtime: one file for each kind of object."""
+AI_LISTENERS_FILE = "listeners.json"
+
+_AI_HEADS = {kind: (name.removesuffix(".json"), "listeners") for kind, name in AI_FILES.items()}
+REALISED_IN: Mapping[str, Mapping[Kind, tuple[str, ...]]] = {
+    "envoy": _ENVOY_FILES,
+    "nginx": _NGINX_FILES,
+    "ai_runtime": _AI_HEADS,
+}
 """The files, by kind of gateway and the head of their names, without which an object of a kind is not in force."""
 
 

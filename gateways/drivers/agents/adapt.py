@@ -31,6 +31,7 @@ from gateways.engine.document import (
     Target,
     Upstream,
     ref,
+    references,
     value_digest,
 )
 from gateways.engine.driver import Adapted, DriverError, Listener
@@ -49,6 +50,7 @@ class Adaption:
 
     environments: frozenset[str]
     nodes: int
+    is_ai_runtime: bool = False
     kept: dict[Ref, Item] = field(default_factory=dict)
     notes: dict[Ref, str] = field(default_factory=dict)
     paths: dict[tuple[str, str, str], str] = field(default_factory=dict)
@@ -69,11 +71,16 @@ something about it, or raise Dropped."""
 
 
 def adapt(
-    desired: Document, listeners: Sequence[Listener], nodes: int, refine: Refine | None = None
+    desired: Document,
+    listeners: Sequence[Listener],
+    nodes: int,
+    refine: Refine | None = None,
+    *,
+    is_ai_runtime: bool = False,
 ) -> Adapted:
     """The part of `desired` that a gateway can serve on `listeners`, as it will be read back."""
     _check_listeners(listeners)
-    adaption = Adaption(frozenset(listener.environment for listener in listeners), nodes)
+    adaption = Adaption(frozenset(listener.environment for listener in listeners), nodes, is_ai_runtime)
     for name, item in desired.items.items():
         try:
             taken = _adapted(item, adaption)
@@ -115,6 +122,17 @@ def _adapted(item: Item, adaption: Adaption) -> Item:
             return _key(item, adaption)
         case Block():
             return _block(item, adaption)
+        case _:
+            return _ai_part(item, adaption)
+
+
+def _ai_part(item: Item, adaption: Adaption) -> Item:
+    if not adaption.is_ai_runtime:
+        raise Dropped("Dropped: only an AI runtime takes it.")
+    missing = [needed for needed in references(item) if needed not in adaption.kept]
+    if missing:
+        raise Dropped(f"Dropped: {missing[0]} is not on this gateway.")
+    return item
 
 
 def _upstream(upstream: Upstream, adaption: Adaption) -> Upstream:
@@ -166,7 +184,7 @@ def _route(route: Route, adaption: Adaption) -> Route:
         raise Dropped("Dropped: its base path holds more than plain segments.")
     if route.host and not HOST.fullmatch(route.host):
         raise Dropped("Dropped: its host is no host name in small letters.")
-    if not adaption.has(Upstream, route.upstream):
+    if not adaption.is_ai_runtime and not adaption.has(Upstream, route.upstream):
         raise Dropped("Dropped: its upstream is not on this gateway.")
     place = (route.environment, route.host, route.base_path)
     other = adaption.paths.setdefault(place, route.id)

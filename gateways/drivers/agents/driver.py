@@ -12,7 +12,7 @@ from gateways.drivers.agents.client import AgentClient, Served, on_every_node
 from gateways.drivers.agents.inspection import ReadFiles, Setup, inspect_node
 from gateways.drivers.agents.nodes import merged, named_in, shows, states
 from gateways.engine.changes import ChangeSet
-from gateways.engine.document import Document, Key, ref
+from gateways.engine.document import Document, Key, ProviderKey, Upstream, ref
 from gateways.engine.drift import Reading
 from gateways.engine.driver import Adapted, Connection, DriverError, Feature, Mark, Progress, Scope, Verdict
 from gateways.engine.pushes import difference, make_push
@@ -32,6 +32,8 @@ class AgentDriver:
     label: ClassVar[str]
     supports: ClassVar[frozenset[Feature]]
     renders_whole: ClassVar[bool] = True
+    knows_keys: ClassVar[bool] = True
+    """Whether it is given the keys themselves, and not their digests alone."""
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -83,7 +85,7 @@ class AgentDriver:
     def apply(self, changes: ChangeSet, progress: Progress) -> None:
         """Render, and have every node take it. Raises DriverError in the words of the nodes that did not."""
         progress("render", f"{len(changes.desired)} objects for {len(self.clients)} nodes")
-        _raise_without_values(changes.desired)
+        self._raise_without_values(changes.desired)
         phases = self.phases(changes.observed, changes.desired)
         whole = functools.partial(self._whole, changes.desired, phases)
         body = self._difference(changes, phases) if self._holds(changes.observed) else whole()
@@ -106,7 +108,7 @@ class AgentDriver:
     def snapshot(self, desired: Document) -> bytes:
         """The body that an agent fetches at its start: everything in one phase."""
         document = self.adapt(desired).document
-        _raise_without_values(document)
+        self._raise_without_values(document)
         return self._whole(document, self.phases(document, document)[-1:])
 
     def _holds(self, document: Document) -> bool:
@@ -137,9 +139,14 @@ class AgentDriver:
             permanent = any(error.permanent for error in failures.values())
             raise DriverError(text, permanent=permanent, offenders=named_in(text, document))
 
-
-def _raise_without_values(document: Document) -> None:
-    """A key without its value would be an empty key, which is no key at all."""
-    empty = tuple(ref(key) for key in document.of_kind(Key) if not key.value)
-    if empty:
-        raise DriverError(f"{len(empty)} keys came without their values.", permanent=True, offenders=empty)
+    def _raise_without_values(self, document: Document) -> None:
+        """A key without its value would be an empty key, which is no key at all; so it is with other secrets."""
+        keys = document.of_kind(Key) if self.knows_keys else ()
+        vendors = (key for key in document.of_kind(ProviderKey) if not key.reference)
+        hops = (
+            upstream for upstream in document.of_kind(Upstream) if upstream.hop and not upstream.hop.value
+        )
+        empty = tuple(ref(item) for item in (*keys, *vendors) if not item.value) + tuple(map(ref, hops))
+        if empty:
+            text = f"{len(empty)} keys came without their values."
+            raise DriverError(text, permanent=True, offenders=empty)

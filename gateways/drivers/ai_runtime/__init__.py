@@ -1,0 +1,1 @@
+"""The driver of our own AI runtime (`ai.runtime`), through the agent beside it."""
