@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -52,7 +52,10 @@ class Runtime:
         self.under_way = 0
         self._trials = trials
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def serve(
+        self, scope: Scope, receive: Receive, send: Send, environments: Mapping[str, str]
+    ) -> None:
+        """Answer one call on a port that serves `environments`, by host (empty: any)."""
         if scope["type"] != "http":
             return
         request = Request(scope, receive, send)
@@ -65,7 +68,7 @@ class Runtime:
         )
         self.under_way += 1
         try:
-            await self._serve(request, record)
+            await self._serve(request, record, environments)
         except Refused as refused:
             if not request.started:
                 await _refuse(request, record, refused)
@@ -80,12 +83,12 @@ class Runtime:
         finally:
             self.under_way -= 1
 
-    async def _serve(self, request: Request, record: Record) -> None:
+    async def _serve(self, request: Request, record: Record, environments: Mapping[str, str]) -> None:
         service = self.service
         if request.path in {editor.PATH, editor.TRY_PATH}:
             await self._try(request, service, record)
             return
-        found = callers.find(request, service.snapshot, service.rates)
+        found = callers.find(request, service.snapshot, service.rates, environments)
         caller = found.caller
         record.endpoint, record.key_id, record.team = caller.endpoint.id, caller.key_id, caller.team
         record.subscription = caller.subscription.id if caller.subscription else ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ai.runtime.asgi import Request
@@ -30,17 +31,17 @@ class Found:
     path: str
 
 
-def find(request: Request, snapshot: Snapshot, rates: Rates) -> Found:
-    """Who makes a call, of which API. Raises Refused."""
+def find(request: Request, snapshot: Snapshot, rates: Rates, environments: Mapping[str, str]) -> Found:
+    """Who makes a call, of which API, on a port that serves `environments` by host. Raises Refused."""
     if request.path.startswith(HOP_PREFIX):
-        return _through_gateway(request, snapshot)
-    return _alone(request, snapshot, rates)
+        return _through_gateway(request, snapshot, environments)
+    return _alone(request, snapshot, rates, environments)
 
 
 # ---- behind a gateway ----
 
 
-def _through_gateway(request: Request, snapshot: Snapshot) -> Found:
+def _through_gateway(request: Request, snapshot: Snapshot, environments: Mapping[str, str]) -> Found:
     """The gateway has checked key, subscription, rate and quota; that it is one is checked here."""
     secret = request.headers.get(HOP_HEADER, "")
     if not secret or _digest(secret) not in snapshot.hops:
@@ -50,7 +51,7 @@ def _through_gateway(request: Request, snapshot: Snapshot) -> Found:
     name, _, rest = request.path.removeprefix(HOP_PREFIX).partition("/")
     endpoint = snapshot.endpoints.get(name)
     subscription = snapshot.subscriptions.get(request.headers.get(SUBSCRIPTION_HEADER, ""))
-    if endpoint is None:
+    if endpoint is None or endpoint.environment not in environments.values():
         raise Refused(404, Code.NOT_FOUND, "The runtime does not serve this API yet. Try again in a moment.")
     if subscription is None or endpoint.id not in subscription.endpoints:
         text = "The runtime does not know this subscription yet. Try again in a moment."
@@ -61,8 +62,8 @@ def _through_gateway(request: Request, snapshot: Snapshot) -> Found:
 # ---- alone ----
 
 
-def _alone(request: Request, snapshot: Snapshot, rates: Rates) -> Found:
-    endpoint, rest = _endpoint_at(request, snapshot)
+def _alone(request: Request, snapshot: Snapshot, rates: Rates, environments: Mapping[str, str]) -> Found:
+    endpoint, rest = _endpoint_at(request, snapshot, environments)
     key = snapshot.keys.get(_digest(given_key(request)))
     if key is None:
         raise Refused(
@@ -86,13 +87,18 @@ def given_key(request: Request, *, most: int = MOST_KEY_CHARACTERS) -> str:
     return found.strip() if len(found) <= most else ""
 
 
-def _endpoint_at(request: Request, snapshot: Snapshot) -> tuple[Endpoint, str]:
+def _endpoint_at(
+    request: Request, snapshot: Snapshot, environments: Mapping[str, str]
+) -> tuple[Endpoint, str]:
     """The endpoint with the longest base path that the path begins with, in whole segments; host first."""
     host = request.headers.get("host", "").partition(":")[0].lower()
+    environment = environments.get(host, environments.get(""))
     found = [
         endpoint
         for endpoint in snapshot.endpoints.values()
-        if endpoint.host in {"", host} and _begins(request.path, endpoint.base_path)
+        if endpoint.environment == environment
+        and endpoint.host in {"", host}
+        and _begins(request.path, endpoint.base_path)
     ]
     if not found:
         raise Refused(

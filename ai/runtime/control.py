@@ -21,6 +21,7 @@ from ai.runtime.cache import AnswerCache
 from ai.runtime.exchange import Exchange
 from ai.runtime.feed import Feed
 from ai.runtime.health import Health
+from ai.runtime.listening import Listening, Tls
 from ai.runtime.rates import Rates
 from ai.runtime.snapshot import FILES, Snapshot, SnapshotError, digests, read_snapshot
 from ai.runtime.work import Service
@@ -34,8 +35,9 @@ _FILE = re.compile(r"[a-z][a-z-]{0,40}\.json")
 class Ruler:
     """Keeps the snapshot of a runtime. `directory` holds its files; without any it serves nothing, and says so."""
 
-    def __init__(self, runtime: Runtime, health: Health, directory: Path) -> None:
+    def __init__(self, runtime: Runtime, listening: Listening, health: Health, directory: Path) -> None:
         self._runtime = runtime
+        self._listening = listening
         self._health = health
         self._directory = directory
         self._digests: Mapping[str, str] = {}
@@ -44,8 +46,10 @@ class Ruler:
         """Take up the files on disk. Raises SnapshotError: then the old snapshot stays in force."""
         files = await asyncio.to_thread(self._read)
         snapshot = await asyncio.to_thread(read_snapshot, files)
+        bound = self._listening.bind(snapshot.places)
         old = self._runtime.service
         self._runtime.service = Service(snapshot, old.exchange, old.counters, old.rates, old.cache, old.feed)
+        await self._listening.use(snapshot.places, bound)
         self._digests = digests(files)
         logger.info("loaded", endpoints=len(snapshot.endpoints), models=len(snapshot.models))
 
@@ -87,6 +91,7 @@ class Ruler:
         service = self._runtime.service
         return {
             "files": self._digests,
+            "ports": self._listening.ports,
             "under_way": self._runtime.under_way,
             "counters_stale": service.counters.is_stale,
             "resting": self._health.report(),
@@ -100,11 +105,13 @@ def _check(files: Mapping[str, str]) -> None:
     read_snapshot({name: text.encode() for name, text in files.items()})
 
 
-def build(directory: Path, feed: Path | None, counters: Counters, trials: Trials) -> tuple[Runtime, Ruler]:
-    """A runtime that serves nothing yet, and what rules it."""
+def build(
+    directory: Path, feed: Path | None, counters: Counters, trials: Trials, tls: Tls
+) -> tuple[Runtime, Listening, Ruler]:
+    """A runtime that serves nothing yet, its ports, and what rules it."""
     health = Health()
-    service = Service(
-        Snapshot(), Exchange(trials.vendors, health), counters, Rates(), AnswerCache(), Feed(feed)
-    )
+    exchange = Exchange(trials.vendors, health)
+    service = Service(Snapshot(), exchange, counters, Rates(), AnswerCache(), Feed(feed))
     runtime = Runtime(service, trials)
-    return runtime, Ruler(runtime, health, directory)
+    listening = Listening(runtime, tls)
+    return runtime, listening, Ruler(runtime, listening, health, directory)

@@ -18,16 +18,14 @@ class SettingsError(ValueError):
 class Settings:
     """The settings of one runtime, each with the variable it comes from.
 
-    `host`, `port` GATEHOUSE_AI_LISTEN (127.0.0.1:9200), where calls come in; `control` GATEHOUSE_AI_CONTROL (a
-    socket in the directory); `directory` GATEHOUSE_AI_SNAPSHOT (var/ai), the files of the snapshot; `feed`
-    GATEHOUSE_AI_FEED (empty: none is written); `redis_url` GATEHOUSE_AI_REDIS_URL (empty: budgets cannot be counted);
-    `networks` GATEHOUSE_AI_NETWORKS, the networks beside the public internet in which vendors may be;
-    `tls_certificate`, `tls_key` GATEHOUSE_AI_TLS_CERTIFICATE, _KEY; `ticket_key` GATEHOUSE_AI_TICKET_KEY in hex (empty:
-    no editor); `origins` GATEHOUSE_AI_ORIGINS, those that the portal's pages come from.
+    Where it is called stands in the snapshot. `control` GATEHOUSE_AI_CONTROL (a socket in the directory); `directory`
+    GATEHOUSE_AI_SNAPSHOT (var/ai), the files of the snapshot; `feed` GATEHOUSE_AI_FEED (empty: none is written);
+    `redis_url` GATEHOUSE_AI_REDIS_URL (empty: budgets cannot be counted); `networks` GATEHOUSE_AI_NETWORKS, the
+    networks beside the public internet in which vendors may be; `tls_certificate`, `tls_key`
+    GATEHOUSE_AI_TLS_CERTIFICATE, _KEY; `ticket_key` GATEHOUSE_AI_TICKET_KEY in hex (empty: no editor); `origins`
+    GATEHOUSE_AI_ORIGINS, those that the portal's pages come from.
     """
 
-    host: str
-    port: int
     control: str
     directory: Path
     feed: Path | None
@@ -41,15 +39,9 @@ class Settings:
 
 def read_settings(environment: Mapping[str, str]) -> Settings:
     """The settings in `environment`. Raises SettingsError with the first that is missing or wrong."""
-    listen = environment.get("GATEHOUSE_AI_LISTEN") or "127.0.0.1:9200"
-    host, _, port = listen.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65_536:
-        raise SettingsError("GATEHOUSE_AI_LISTEN is no address with a port. Write it like 127.0.0.1:9200.")
     directory = Path(environment.get("GATEHOUSE_AI_SNAPSHOT") or "var/ai").absolute()
     feed = environment.get("GATEHOUSE_AI_FEED", "")
     return Settings(
-        host=host.removeprefix("[").removesuffix("]"),
-        port=int(port),
         control=environment.get("GATEHOUSE_AI_CONTROL") or str(directory / "control.sock"),
         directory=directory,
         feed=Path(feed) if feed else None,

@@ -36,6 +36,7 @@ FILES = (
     "blocks.json",
     "budgets.json",
     "hops.json",
+    "listeners.json",
 )
 """Every file of a snapshot. One that is missing is an empty one."""
 
@@ -226,6 +227,16 @@ class Budget:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where an environment is called: a port on an address of this machine, for one host or (empty) any."""
+
+    environment: str
+    port: int
+    host: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """All of it. `hops` are the digests of the secrets by which gateways in front prove who they are."""
 
@@ -235,6 +246,7 @@ class Snapshot:
     keys: Mapping[str, Key] = field(default_factory=dict)
     budgets: Mapping[tuple[str, str], tuple[Budget, ...]] = field(default_factory=dict)
     hops: frozenset[str] = frozenset()
+    places: tuple[Place, ...] = ()
 
 
 def read_snapshot(files: Mapping[str, bytes]) -> Snapshot:
@@ -284,6 +296,9 @@ class _Reading:
             keys={p["value_digest"]: Key(p["key_id"], p["grant"]) for p in self._items["keys.json"]},
             budgets={scope: tuple(found) for scope, found in budgets.items()},
             hops=frozenset(plain["value_digest"] for plain in self._items["hops.json"]),
+            places=tuple(
+                _each("listeners.json", p, lambda p: Place(**p)) for p in self._items["listeners.json"]
+            ),
         )
 
     def _subscriptions(self) -> dict[str, Subscription]:

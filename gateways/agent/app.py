@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from gateways.agent.ai_runtime.plane import AiRuntimePlane
 from gateways.agent.applier import Applier, Stale
 from gateways.agent.authorities import system_ca_file
 from gateways.agent.envoy.plane import EnvoyPlane
@@ -61,8 +62,8 @@ class Agent:
     shipper: Shipper | None
 
 
-PLANES: Mapping[str, type[EnvoyPlane | NginxPlane]] = {
-    plane.kind: plane for plane in (EnvoyPlane, NginxPlane)
+PLANES: Mapping[str, type[EnvoyPlane | NginxPlane | AiRuntimePlane]] = {
+    plane.kind: plane for plane in (EnvoyPlane, NginxPlane, AiRuntimePlane)
 }
 
 

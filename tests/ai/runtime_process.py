@@ -156,7 +156,6 @@ class RuntimeProcess:
         self.url = f"http://127.0.0.1:{self._port}"
         self._environment = {
             **os.environ,
-            "GATEHOUSE_AI_LISTEN": f"127.0.0.1:{self._port}",
             "GATEHOUSE_AI_SNAPSHOT": str(self.root),
             "GATEHOUSE_AI_FEED": str(self.feed_file),
             "GATEHOUSE_AI_NETWORKS": "127.0.0.0/8",
@@ -188,7 +187,6 @@ class RuntimeProcess:
         while True:
             try:
                 self._control.get("/state")
-                self.client.get("/")
                 return
             except httpx.TransportError:
                 assert self.process.poll() is None, "the runtime ended"
@@ -197,7 +195,8 @@ class RuntimeProcess:
 
     def load(self, files: dict[str, list[dict[str, Any]]]) -> httpx.Response:
         """Write a snapshot and have it taken up."""
-        for name, items in files.items():
+        place = {"environment": "production", "port": self._port, "host": "", "address": "127.0.0.1"}
+        for name, items in {"listeners": [place], **files}.items():
             path = self.root / f"{name.replace('_', '-')}.json"
             path.write_text(json.dumps({"items": items}))
         return self._control.post("/load")

@@ -1,0 +1,1 @@
+"""The AI runtime beside its agent."""
