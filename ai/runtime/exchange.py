@@ -79,7 +79,7 @@ class Exchange:
             if not targets:
                 break
             target = targets[number % len(targets)]
-            key = self._health.pick_key(target.model.provider, [failed.key_id for failed in failures])
+            key = self._health.pick_key(target.model, [failed.key_id for failed in failures])
             if key is None and target.model.provider.keys:
                 failures.append(self._resting(target))
                 continue
@@ -133,13 +133,13 @@ class Exchange:
         self, route: ModelRoute, target: Target, key: ProviderKey | None, failure: VendorFailure | None
     ) -> None:
         if key is not None:
-            self._health.note_key(key, failure)
+            self._health.note_key(key, target.model, failure)
         is_models = failure is not None and (failure.status == 0 or failure.status >= 500)
         if failure is None or is_models:
             self._health.note_model(route, target, failed=is_models)
 
     def _resting(self, target: Target) -> Try:
-        wait = self._health.seconds_to_rest(target.model.provider)
+        wait = self._health.seconds_to_rest(target.model)
         text = f"All keys of {target.model.provider.label} rest."
         return Try(target.model, "", VendorFailure(429, text, "keys_rest", float(wait)), 0.0)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ai.runtime.errors import VendorFailure
-from ai.runtime.snapshot import ModelRoute, Provider, ProviderKey, Target
+from ai.runtime.snapshot import Model, ModelRoute, ProviderKey, Target
 
 REFUSED_KEY_REST_S = 60.0
 """How long a key rests that the vendor does not know, or not any more."""
@@ -32,34 +32,40 @@ class Health:
     ) -> None:
         self._clock = clock
         self._rng = rng or random.Random()  # noqa: S311 - it shares out load, it keeps no secret
-        self._rests: dict[str, float] = {}
+        self._rests: dict[tuple[str, str], float] = {}
+        """Until when a key rests: for one model, or (empty) for all."""
         self._breakers: dict[str, _Breaker] = {}
         self._references: dict[str, tuple[float, str]] = {}
 
     # ---- keys ----
 
-    def pick_key(self, provider: Provider, tried: Iterable[str] = ()) -> ProviderKey | None:
+    def pick_key(self, model: Model, tried: Iterable[str] = ()) -> ProviderKey | None:
         """A key that does not rest, by weight; one that was not tried in this call if there is one. None: all rest."""
         now = self._clock()
-        awake = [key for key in provider.keys if self._rests.get(key.id, 0.0) <= now]
+        awake = [key for key in model.provider.keys if self._rests_until(key, model) <= now]
         fresh = [key for key in awake if key.id not in set(tried)] or awake
         if not fresh:
             return None
         return self._rng.choices(fresh, weights=[max(1, key.weight) for key in fresh])[0]
 
-    def seconds_to_rest(self, provider: Provider) -> int:
-        """When the next key of a provider wakes up."""
+    def seconds_to_rest(self, model: Model) -> int:
+        """When the next key for a model wakes up."""
         now = self._clock()
-        return max(1, round(min((self._rests.get(key.id, now) for key in provider.keys), default=now) - now))
+        return max(
+            1, round(min((self._rests_until(key, model) for key in model.provider.keys), default=now) - now)
+        )
 
-    def note_key(self, key: ProviderKey, failure: VendorFailure | None) -> None:
-        """What a try said of its key."""
+    def note_key(self, key: ProviderKey, model: Model, failure: VendorFailure | None) -> None:
+        """What a try said of its key: vendors count calls by model, and know a key or do not know it for all."""
         if failure is None:
-            self._rests.pop(key.id, None)
-            return
-        rest = failure.cool_s or (REFUSED_KEY_REST_S if failure.status in {401, 403} else 0.0)
-        if rest:
-            self._rests[key.id] = self._clock() + rest
+            self._rests.pop((key.id, model.id), None)
+        elif failure.status in {401, 403}:
+            self._rests[key.id, ""] = self._clock() + REFUSED_KEY_REST_S
+        elif failure.cool_s:
+            self._rests[key.id, model.id] = self._clock() + failure.cool_s
+
+    def _rests_until(self, key: ProviderKey, model: Model) -> float:
+        return max(self._rests.get((key.id, model.id), 0.0), self._rests.get((key.id, ""), 0.0))
 
     def secret(self, key: ProviderKey) -> str:
         """The key itself. Raises OSError or KeyError where a reference leads nowhere."""
@@ -99,7 +105,7 @@ class Health:
         """Seconds that keys still rest and models are still left out, by id."""
         now = self._clock()
         return {
-            "keys": {name: round(until - now, 1) for name, until in self._rests.items() if until > now},
+            "keys": {key: round(until - now, 1) for (key, _), until in self._rests.items() if until > now},
             "models": {
                 name: round(breaker.open_until - now, 1)
                 for name, breaker in self._breakers.items()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -18,8 +17,15 @@ def vendor() -> Iterator[Vendor]:
         yield found
 
 
-@pytest.fixture
-def runtime(tmp_path: Path, vendor: Vendor) -> Iterator[RuntimeProcess]:
-    """A runtime whose snapshot is in the hands of the test."""
-    with RuntimeProcess(tmp_path) as process:
+@pytest.fixture(scope="session")
+def runtime_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RuntimeProcess]:
+    """Started once: it takes up whatever snapshot a test gives it."""
+    with RuntimeProcess(tmp_path_factory.mktemp("ai")) as process:
         yield process
+
+
+@pytest.fixture
+def runtime(runtime_process: RuntimeProcess, vendor: Vendor) -> RuntimeProcess:
+    """A runtime whose snapshot is in the hands of the test, and which knows nothing of earlier ones."""
+    runtime_process.forget()
+    return runtime_process

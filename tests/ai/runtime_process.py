@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -19,6 +21,7 @@ HOP = "hop-secret-of-the-gateway-in-front"
 KEY = "ghpAAAAAAAAAAAAAAAAbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbcccccc"
 SUBSCRIPTION = "sub_1"
 ENDPOINT = "pub_1"
+_IDS = re.compile(r"\b(?:prv|pvk|mdl|mrt|pub|sub|app|team|bud)_\w+")
 BASE_PATH = "/shop/translate/v1"
 
 
@@ -152,6 +155,7 @@ class RuntimeProcess:
         self.root = root / "runtime"
         self.root.mkdir()
         self.feed_file = self.root / "feed.log"
+        self._era = self._fed = 0
         self._port = _free_port()
         self.url = f"http://127.0.0.1:{self._port}"
         self._environment = {
@@ -193,12 +197,21 @@ class RuntimeProcess:
                 assert time.monotonic() < deadline, "the runtime does not start"
                 time.sleep(0.02)
 
+    def forget(self) -> None:
+        """From now on ids are others and the feed begins anew: what was learnt about the old ones touches nobody."""
+        self._era += 1
+        self._fed = self.feed_file.stat().st_size if self.feed_file.exists() else 0
+
+    def id(self, name: str) -> str:
+        """The id by which the runtime knows what a snapshot calls `name`."""
+        return f"{name}x{self._era}"
+
     def load(self, files: dict[str, list[dict[str, Any]]]) -> httpx.Response:
         """Write a snapshot and have it taken up."""
         place = {"environment": "production", "port": self._port, "host": "", "address": "127.0.0.1"}
         for name, items in {"listeners": [place], **files}.items():
             path = self.root / f"{name.replace('_', '-')}.json"
-            path.write_text(json.dumps({"items": items}))
+            path.write_text(_IDS.sub(lambda match: self.id(match[0]), json.dumps({"items": items})))
         return self._control.post("/load")
 
     def state(self) -> Any:
@@ -207,16 +220,26 @@ class RuntimeProcess:
 
     def call(self, body: Any, path: str = "", **options: Any) -> httpx.Response:
         """Call the prompt, or a path of its API, through the gateway in front."""
-        headers = {
-            "x-gatehouse-hop": HOP,
-            "x-gatehouse-subscription": SUBSCRIPTION,
-            **options.pop("headers", {}),
-        }
-        return self.client.post(f"/-/{ENDPOINT}/{path}", json=body, headers=headers, **options)
+        return self.client.post(f"/-/{self.id(ENDPOINT)}/{path}", json=body, **self._through_gateway(options))
 
-    def feed(self) -> list[list[Any]]:
-        """The lines of the feed so far."""
-        return [json.loads(line) for line in self.feed_file.read_bytes().splitlines()]
+    def stream(self, body: Any, path: str = "", **options: Any) -> AbstractContextManager[httpx.Response]:
+        """Likewise, reading the answer as it comes."""
+        url = f"/-/{self.id(ENDPOINT)}/{path}"
+        return self.client.stream("POST", url, json=body, **self._through_gateway(options))
+
+    def _through_gateway(self, options: dict[str, Any]) -> dict[str, Any]:
+        told = {"x-gatehouse-hop": HOP, "x-gatehouse-subscription": self.id(SUBSCRIPTION)}
+        return {**options, "headers": {**told, **options.get("headers", {})}}
+
+    def feed(self, least: int = 1) -> list[list[Any]]:
+        """The lines of the feed, once there are `least` of them: a line is written when its call is over."""
+        deadline = time.monotonic() + 20
+        while True:
+            lines = self.feed_file.read_bytes()[self._fed :].splitlines() if self.feed_file.exists() else []
+            if len(lines) >= least:
+                return [json.loads(line) for line in lines]
+            assert time.monotonic() < deadline, f"{len(lines)} lines, not {least}"
+            time.sleep(0.01)
 
 
 def _free_port() -> int:
