@@ -45,13 +45,23 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
         control=environment.get("GATEHOUSE_AI_CONTROL") or str(directory / "control.sock"),
         directory=directory,
         feed=Path(feed) if feed else None,
-        redis_url=environment.get("GATEHOUSE_AI_REDIS_URL", ""),
+        redis_url=_redis_url(environment.get("GATEHOUSE_AI_REDIS_URL", "")),
         networks=_networks(environment.get("GATEHOUSE_AI_NETWORKS", "")),
         tls_certificate=environment.get("GATEHOUSE_AI_TLS_CERTIFICATE", ""),
         tls_key=environment.get("GATEHOUSE_AI_TLS_KEY", ""),
         ticket_key=_hex(environment, "GATEHOUSE_AI_TICKET_KEY"),
         origins=frozenset(environment.get("GATEHOUSE_AI_ORIGINS", "").replace(",", " ").split()),
     )
+
+
+def _redis_url(text: str) -> str:
+    """Celery writes `redis+socket://` where the client of Redis writes `unix://`."""
+    url = text.replace("redis+socket://", "unix://")
+    if url and not url.startswith(("redis://", "rediss://", "unix://")):
+        raise SettingsError(
+            "GATEHOUSE_AI_REDIS_URL is no address of a Redis. Write redis://host:6379/0 or unix:///path."
+        )
+    return url
 
 
 def _hex(environment: Mapping[str, str], name: str) -> bytes:
