@@ -12,6 +12,7 @@ import json
 from collections.abc import Collection, Mapping, Set
 from typing import Any
 
+from gateways.agent.envoy.routes import routes_in
 from gateways.agent.envoy.tables import TABLES
 from gateways.agent.settings import UNIX
 from gateways.engine.wire import SYSTEM_CA_SECRET, XDS_DIRECTORY
@@ -77,7 +78,7 @@ def _check_clusters(configurations: list[Json], clusters: list[Json]) -> None:
     """What Envoy looks at itself where routes and clusters are tried together."""
     known = {cluster["name"] for cluster in clusters}
     for configuration in configurations:
-        for route in (route for host in configuration["virtual_hosts"] for route in host["routes"]):
+        for route in routes_in(configuration["virtual_hosts"]):
             if "route" in route and route["route"]["cluster"] not in known:
                 raise ValueError(
                     f"{route['name']} names the cluster {route['route']['cluster']}, which is not there"
