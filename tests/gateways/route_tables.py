@@ -33,7 +33,9 @@ def tree_of(routes: list[Any]) -> Any:
     for route in first:
         match = route["match"]
         if "path_separated_prefix" in match:
-            leaf = leaves.setdefault(match["path_separated_prefix"], {"matcher": {"matcher_list": {"matchers": []}}})
+            leaf = leaves.setdefault(
+                match["path_separated_prefix"], {"matcher": {"matcher_list": {"matchers": []}}}
+            )
             leaf["matcher"]["matcher_list"]["matchers"].append(claim(route))
         elif "safe_regex" not in match:
             leaves[match.get("prefix") or match["path"]] = _action(route)

@@ -8,7 +8,16 @@ from collections.abc import Callable, Mapping, Sequence
 from gateways.drivers.agents.inspection import Files, Setup, doubts_of
 from gateways.drivers.envoy import filters, translate
 from gateways.drivers.envoy.clusters import cluster
-from gateways.drivers.envoy.inverse import NOWHERE, UNREADABLE, Resources, document_of, mask, masked, unmasked, with_lists
+from gateways.drivers.envoy.inverse import (
+    NOWHERE,
+    UNREADABLE,
+    Resources,
+    document_of,
+    mask,
+    masked,
+    unmasked,
+    with_lists,
+)
 from gateways.drivers.envoy.residue import residue
 from gateways.drivers.envoy.resources import Json, xds_file
 from gateways.engine.document import (

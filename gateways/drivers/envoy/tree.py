@@ -12,7 +12,8 @@ on with the next shorter base path: `/shop/orders/v1x` begins with `/shop/orders
 Where only the route said no, Envoy would look no further and answer without a route: with every filter of the chain
 on, so with 401 where 404 is due. Predicates see a path with its query, routes see it without.
 
-Envoy has gone on with a shorter one since 1.35; see `prefix_map_matcher.h` and `getRouteFromEntries` in its source.
+That Envoy goes on with a shorter one is its pull request 38986; versions before it do not.
+
 Pure functions.
 """
 
@@ -63,7 +64,9 @@ def tree_text(guards: Sequence[Json], claims: Mapping[str, Sequence[str]], other
     `claim` by base path, in canonical JSON: they are put together, not written again.
     """
     first = canonical_json({"matchers": [guard(route) for route in guards]})
-    return f'{{"matcher_list":{first},"on_no_match":{_claims_text(claims, canonical_json(_action(otherwise)))}}}'
+    return (
+        f'{{"matcher_list":{first},"on_no_match":{_claims_text(claims, canonical_json(_action(otherwise)))}}}'
+    )
 
 
 def _claims_text(claims: Mapping[str, Sequence[str]], otherwise: str) -> str:
@@ -133,7 +136,10 @@ def _taken_apart(tree: Json) -> tuple[Json, list[tuple[str, Any, _Usual]]]:
         otherwise, frame = _cut(frame, "on_no_match")
     return frame, [
         ("guards", guards, _guards),
-        *((path, claims[path], _claims_of(path)) for path in sorted(claims, key=lambda p: _rank(p, claims[p]))),
+        *(
+            (path, claims[path], _claims_of(path))
+            for path in sorted(claims, key=lambda p: _rank(p, claims[p]))
+        ),
         ("otherwise", otherwise, _otherwise),
     ]
 
