@@ -57,7 +57,7 @@ def ports(tmp_path_factory: pytest.TempPathFactory, upstream_url: str) -> Iterat
         Listener(environment, port) for environment, port in (("production", tree), ("production", plain))
     )
     rendered = files(document(upstream_url), both, address="127.0.0.1", nodes=1)
-    configuration = composed(rendered, rendered.keys(), node="n", ca_file="")
+    configuration = composed(rendered, rendered.keys(), in_force={}, node="n", ca_file="")
     for listener in configuration["static_resources"]["listeners"]:
         manager = listener["filter_chains"][0]["filters"][0]["typed_config"]
         manager["http_filters"] = filters_of(configuration)
