@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Set
+from functools import cache
 from typing import Any
 
 from gateways.agent.envoy.routes import routes_in, without_held
@@ -57,15 +58,17 @@ def composed(
     `in_force` are the files that Envoy has taken over before. Raises ValueError or KeyError, also where a route names
     a cluster that is not there.
     """
-    if CLUSTERS in tried or any(name.startswith(_ROUTES) for name in tried):
-        for name in files:
-            if name.startswith(_ROUTES):
-                _check_clusters(_read(files[name]), _read(files[CLUSTERS]))
+    read = cache(lambda name: _read(files[name]))
     resources = {
-        name: _new(name, _read(text), in_force.get(name))
-        for name, text in files.items()
+        name: _new(name, read(name), in_force.get(name))
+        for name in files
         if name in tried or name == LISTENERS
     }
+    for name in (name for name in files if name.startswith(_ROUTES)):
+        if CLUSTERS in tried:
+            _check_clusters(read(name), read(CLUSTERS))
+        elif name in tried:
+            _check_clusters(resources[name], read(CLUSTERS))
     # Envoy can look at this itself only where it sees all of both.
     whole = CLUSTERS in resources and CLUSTERS not in in_force
     return {
