@@ -33,6 +33,7 @@ from teams.queries import actor_of_user
 from tests import factories
 from tests.faults.kinds import FaultyNode
 from tests.gateways.gateway_node import TOKEN, RunningNode, echo_upstream, wait_for
+from tests.gateways.route_tables import FORMS, change_routes, claims_of
 
 pytestmark = [pytest.mark.envoy, pytest.mark.django_db(transaction=True)]
 
@@ -62,6 +63,11 @@ class Edge:
         resources = json.loads((self.xds / name).read_text())["resources"]
         change(resources)
         self.write(name, xds_file(resources))
+
+    def edit_routes(self, chance: random.Random, change: Callable[[list[Any]], None]) -> None:
+        """In the tree, or written anew as a list."""
+        form = chance.choice(FORMS)
+        self.edit(self.routes, lambda found: change_routes(found[0]["virtual_hosts"][0], change, form))
 
     def call(self, number: int = 0, key: str = "") -> int:
         path = f"/shop/orders-{number}/v1/orders"
@@ -123,12 +129,8 @@ def credentials(resources: list[Any]) -> list[Any]:
     return resources[0]["typed_config"]["credentials"]
 
 
-def entries(resources: list[Any]) -> list[Any]:
-    return resources[0]["virtual_hosts"][0]["routes"]
-
-
-def named(resources: list[Any]) -> list[Any]:
-    return [entry for entry in entries(resources) if "name" in entry]
+def named(routes: list[Any]) -> list[Any]:
+    return [entry for entry in routes if "name" in entry]
 
 
 def clients(entry: Any) -> list[str]:
@@ -169,50 +171,59 @@ def widen(edge: Edge, chance: random.Random) -> Expected:
         other = next(s.public_id for s in edge.subscriptions if s.public_id not in clients(entry))
         clients(entry).append(other)
 
-    edge.edit(edge.routes, change)
+    edge.edit_routes(chance, change)
     return "grant", "changed", True
 
 
 def narrow(edge: Edge, chance: random.Random) -> Expected:
-    edge.edit(edge.routes, lambda found: clients(chance.choice(named(found))).pop())
+    edge.edit_routes(chance, lambda found: clients(chance.choice(named(found))).pop())
     return "grant", "changed", True
 
 
 def unknown_grant(edge: Edge, chance: random.Random) -> Expected:
-    edge.edit(edge.routes, lambda found: clients(chance.choice(named(found))).append("sub_by_hand"))
+    edge.edit_routes(chance, lambda found: clients(chance.choice(named(found))).append("sub_by_hand"))
     return "grant", "ghost", True
 
 
 def open_route(edge: Edge, chance: random.Random) -> Expected:
-    edge.edit(edge.routes, lambda found: chance.choice(named(found)).pop("typed_per_filter_config"))
+    edge.edit_routes(chance, lambda found: chance.choice(named(found)).pop("typed_per_filter_config"))
     return "route", "changed", True
 
 
 def delete_route(edge: Edge, chance: random.Random) -> Expected:
-    edge.edit(edge.routes, lambda found: entries(found).remove(chance.choice(named(found))))
+    edge.edit_routes(chance, lambda found: found.remove(chance.choice(named(found))))
     return "route", "missing", True
 
 
 def move_route(edge: Edge, chance: random.Random) -> Expected:
-    edge.edit(
-        edge.routes,
+    edge.edit_routes(
+        chance,
         lambda found: chance.choice(named(found))["match"].update(path_separated_prefix="/else/where"),
     )
     return "route", "changed", False
 
 
+def misplace_route(edge: Edge, chance: random.Random) -> Expected:
+    def change(found: list[Any]) -> None:
+        claims = claims_of(found[0]["virtual_hosts"][0])
+        claims["/else/where"] = claims.pop(chance.choice(sorted(claims)))
+
+    edge.edit(edge.routes, change)
+    return "route", "changed", True
+
+
 def back_door(edge: Edge, chance: random.Random) -> Expected:
     def change(found: list[Any]) -> None:
         cluster = chance.choice(named(found))["route"]["cluster"]
-        entries(found).insert(0, {"match": {"prefix": "/back"}, "route": {"cluster": cluster}})
+        found.insert(0, {"match": {"prefix": "/back"}, "route": {"cluster": cluster}})
 
-    edge.edit(edge.routes, change)
+    edge.edit_routes(chance, change)
     return "route", "foreign", True
 
 
 def harmless_route(edge: Edge, chance: random.Random) -> Expected:
     entry = {"name": "ping", "match": {"path": "/ping"}, "direct_response": {"status": 200}}
-    edge.edit(edge.routes, lambda found: entries(found).insert(0, entry))
+    edge.edit_routes(chance, lambda found: found.insert(0, entry))
     return "route", "foreign", False
 
 
@@ -317,7 +328,8 @@ def rewrite_file(edge: Edge, chance: random.Random) -> Expected:
 
 
 EDITS: tuple[Edit, ...] = (
-    add_key, delete_key, move_key, widen, narrow, unknown_grant, open_route, delete_route, move_route, back_door,
+    add_key, delete_key, move_key, widen, narrow, unknown_grant, open_route, delete_route, move_route,
+    misplace_route, back_door,
     harmless_route, add_cluster, redirect, slow_down, delete_cluster, raise_limit, delete_limit, swap_limit, set_block,
     lift_block, forget_application, without_check, garbage, delete_file, add_file, rewrite_file,
 )  # fmt: skip

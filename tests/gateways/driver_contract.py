@@ -248,6 +248,16 @@ class DriverContract:
         assert gateway.call(f"{shop.path}/inner/x", shop.key("a").value).status == 200
         assert gateway.call(f"{shop.path}/other", shop.key("a").value).status == 403
 
+    @pytest.mark.parametrize("beside", ["x", "x/y", "-1", "/../inne/x"])
+    def test_a_path_beside_a_longer_base_path_belongs_to_the_shorter(
+        self, gateway: GatewayUnderTest, shop: Shop, beside: str
+    ) -> None:
+        inner = make.route(f"{shop.name}-in", f"{shop.path}/inner", at=shop.name)
+        publish(gateway, *shop.base, inner, shop.grant("a", shop.name), shop.key("a"))
+        assert gateway.call(f"{shop.path}/inner{beside}", shop.key("a").value).status == 200
+        assert gateway.call(f"{shop.path}/inner/{beside.strip('/.')}", shop.key("a").value).status == 403
+        assert gateway.call(f"{shop.path}/inner", shop.key("a").value).status == 403
+
     def test_environments_are_apart(self, gateway: GatewayUnderTest, shop: Shop) -> None:
         sandbox = make.route(f"{shop.name}-sand", f"{shop.path}-sand", "sandbox", at=shop.name)
         publish(gateway, *shop.base, sandbox, shop.grant("a", shop.name, f"{shop.name}-sand"), shop.key("a"))

@@ -1,17 +1,19 @@
 """What Envoy is started with, and the composed configuration on which a push is tried before the swap.
 
 `envoy --mode validate` does not read xDS files, so the trial holds resources inline: listeners with their routes and
-filters in place of the references, clusters as static ones. What is in force has passed and is not tried again, and
-of the look-up tables only the first. What one file asks of another one (a route names a cluster) is then looked up
-here.
+filters in place of the references, clusters as static ones. What is in force has passed and is not tried again: no file
+of which nothing changed, no cluster and no route that is the same word by word, and of the look-up tables only the
+first. What one file asks of another one (a route names a cluster) is then looked up here.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Set
+from functools import cache
 from typing import Any
 
+from gateways.agent.envoy.routes import routes_in, without_held
 from gateways.agent.envoy.tables import TABLES
 from gateways.agent.settings import UNIX
 from gateways.engine.wire import SYSTEM_CA_SECRET, XDS_DIRECTORY
@@ -20,6 +22,8 @@ type Json = dict[str, Any]
 
 CLUSTERS, LISTENERS = "cds.json", "lds.json"
 
+_ROUTES = "rds-"
+"""How the names of files with routes begin."""
 _MAX_CONNECTIONS = 50_000
 
 
@@ -46,21 +50,32 @@ def to_try(changed: Set[str], in_force: Collection[str]) -> Set[str]:
     return changed - (TABLES & set(in_force))
 
 
-def composed(files: Mapping[str, str], tried: Collection[str], *, node: str, ca_file: str) -> Json:
-    """One static configuration of `files`, for a trial of those that are `tried`.
+def composed(
+    files: Mapping[str, str], tried: Collection[str], *, in_force: Mapping[str, str], node: str, ca_file: str
+) -> Json:
+    """One static configuration of `files`, for a trial of what is new in those that are `tried`.
 
-    Raises ValueError or KeyError, also where a route names a cluster that is not there.
+    `in_force` are the files that Envoy has taken over before. Raises ValueError or KeyError, also where a route names
+    a cluster that is not there.
     """
-    passed = files.keys() - tried - {LISTENERS}
-    resources = {name: _read(text) for name, text in files.items() if name not in passed}
-    for name in files:
-        if name.startswith("rds-") and (name in passed) != (CLUSTERS in passed):
-            _check_clusters(_read(files[name]), _read(files[CLUSTERS]))
+    read = cache(lambda name: _read(files[name]))
+    resources = {
+        name: _new(name, read(name), in_force.get(name))
+        for name in files
+        if name in tried or name == LISTENERS
+    }
+    for name in (name for name in files if name.startswith(_ROUTES)):
+        if CLUSTERS in tried:
+            _check_clusters(read(name), read(CLUSTERS))
+        elif name in tried:
+            _check_clusters(resources[name], read(CLUSTERS))
+    # Envoy can look at this itself only where it sees all of both.
+    whole = CLUSTERS in resources and CLUSTERS not in in_force
     return {
         **_base(node, ca_file),
         "static_resources": {
             "listeners": [
-                _inlined(listener, resources, with_filters=not number)
+                _inlined(listener, resources, with_filters=not number, validate_clusters=whole)
                 for number, listener in enumerate(resources.get(LISTENERS, []))
             ],
             "clusters": [_plain(cluster) for cluster in resources.get(CLUSTERS, [])],
@@ -69,15 +84,30 @@ def composed(files: Mapping[str, str], tried: Collection[str], *, node: str, ca_
     }
 
 
+def _new(name: str, resources: list[Json], held: str | None) -> list[Json]:
+    """What of a file Envoy has not taken over yet. Listeners are kept: the rest is tried in them."""
+    if held is None or name == LISTENERS:
+        return resources
+    before = {resource["name"]: resource for resource in _read(held)}
+    if name == CLUSTERS:
+        return [cluster for cluster in resources if before.get(cluster["name"]) != cluster]
+    if name.startswith(_ROUTES):
+        empty: Json = {"virtual_hosts": []}
+        return [without_held(table, before.get(table["name"], empty)) for table in resources]
+    return resources
+
+
 def _read(text: str) -> list[Json]:
     return list(json.loads(text)["resources"])
 
 
 def _check_clusters(configurations: list[Json], clusters: list[Json]) -> None:
-    """What Envoy looks at itself where routes and clusters are tried together."""
+    """No route leads to a cluster that is not there, and no cluster stands twice."""
     known = {cluster["name"] for cluster in clusters}
+    if len(known) != len(clusters):
+        raise ValueError("a cluster stands twice")
     for configuration in configurations:
-        for route in (route for host in configuration["virtual_hosts"] for route in host["routes"]):
+        for route in routes_in(configuration["virtual_hosts"]):
             if "route" in route and route["route"]["cluster"] not in known:
                 raise ValueError(
                     f"{route['name']} names the cluster {route['route']['cluster']}, which is not there"
@@ -114,7 +144,9 @@ def _plain(resource: Json) -> Json:
     return {name: value for name, value in resource.items() if name != "@type"}
 
 
-def _inlined(listener: Json, resources: Mapping[str, list[Json]], *, with_filters: bool) -> Json:
+def _inlined(
+    listener: Json, resources: Mapping[str, list[Json]], *, with_filters: bool, validate_clusters: bool
+) -> Json:
     """A copy of `listener` whose connection managers hold what they would fetch.
 
     All listeners share the fetched filters, so one trial of them is enough: they hold every key.
@@ -122,15 +154,22 @@ def _inlined(listener: Json, resources: Mapping[str, list[Json]], *, with_filter
     inlined: Json = json.loads(json.dumps(_plain(listener)))
     for chain in inlined["filter_chains"]:
         for network_filter in chain["filters"]:
-            _inline(network_filter["typed_config"], resources, with_filters=with_filters)
+            manager = network_filter["typed_config"]
+            if "rds" in manager:
+                manager["route_config"] = {
+                    **_routes(manager.pop("rds"), resources),
+                    "validate_clusters": validate_clusters,
+                }
+            _inline(manager, resources, with_filters=with_filters)
     return inlined
 
 
+def _routes(reference: Json, resources: Mapping[str, list[Json]]) -> Json:
+    name = _file_of(reference["config_source"])
+    return _plain(resources[name][0]) if name in resources else {"virtual_hosts": []}
+
+
 def _inline(manager: Json, resources: Mapping[str, list[Json]], *, with_filters: bool) -> None:
-    if "rds" in manager:
-        name = _file_of(manager.pop("rds")["config_source"])
-        found = _plain(resources[name][0]) if name in resources else {"virtual_hosts": []}
-        manager["route_config"] = {**found, "validate_clusters": CLUSTERS in resources}
     inlined = []
     for http_filter in manager["http_filters"]:
         if "config_discovery" in http_filter:

@@ -17,6 +17,7 @@ from typing import ClassVar
 
 from gateways.agent.envoy.admin import Admin
 from gateways.agent.envoy.bootstrap import Json, bootstrap, composed, to_try
+from gateways.agent.envoy.routes import routes_in
 from gateways.agent.envoy.tables import TABLES, check_table
 from gateways.agent.local import is_here, make_room, reserved_ports
 from gateways.agent.plane import NotInForce, Refused, Unreachable
@@ -138,17 +139,26 @@ class EnvoyPlane:
         changed = {name for name, found in push.file_digests.items() if in_force.get(name) != found}
         tried = to_try(changed, in_force)
         try:
-            configuration = await asyncio.to_thread(self._looked_at, push.files, changed, tried)
+            before = held.files if held else {}
+            configuration = await asyncio.to_thread(self._looked_at, push.files, changed, tried, before)
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise Refused(f"the push does not hold together: {type(error).__name__}: {error}") from None
         if self._binary and tried:
             await self._validate(configuration)
 
-    def _looked_at(self, files: Mapping[str, str], changed: Set[str], tried: Collection[str]) -> Json:
+    def _looked_at(
+        self,
+        files: Mapping[str, str],
+        changed: Set[str],
+        tried: Collection[str],
+        in_force: Mapping[str, str],
+    ) -> Json:
         """The configuration to validate. Raises ValueError and its like where a look is enough to refuse it."""
         for name in changed & TABLES:
             check_table(name, files[name])
-        configuration = composed(files, tried, node=self._settings.node, ca_file=self._ca_file)
+        configuration = composed(
+            files, tried, in_force=in_force, node=self._settings.node, ca_file=self._ca_file
+        )
         self._check_addresses(configuration["static_resources"]["clusters"])
         return configuration
 
@@ -188,7 +198,8 @@ class EnvoyPlane:
             command = [self._binary, "--mode", "validate", "--config-path", str(path), *_QUIET]
             code, errors = await said_by(command, str(self._store.root))
         if code:
-            raise Refused(_verdict(errors, str(path)) or f"the trial ended with code {code}")
+            words = _verdict(errors, str(path)) or f"the trial ended with code {code}"
+            raise Refused(words + _only_route(configuration))
 
     def _check_addresses(self, clusters: Iterable[Json]) -> None:
         """Refuse an upstream that points at what rules this gateway by its address.
@@ -318,6 +329,13 @@ def _serves_other(name: str, text: str, serving: Mapping[str, str]) -> bool:
     """Whether Envoy follows this file and shows another version of it, although the disk is right."""
     version = version_of(text)
     return serving.get(subscription_of(name), version) != version
+
+
+def _only_route(configuration: Json) -> str:
+    """The name of the route where the trial was about that one: Envoy itself only counts them."""
+    resources = configuration["static_resources"]
+    names = {route["name"] for route in routes_in(resources["listeners"]) if "name" in route}
+    return f" (in {names.pop()})" if len(names) == 1 and not resources["clusters"] else ""
 
 
 def _verdict(errors: str, path: str) -> str:

@@ -8,7 +8,16 @@ from collections.abc import Callable, Mapping, Sequence
 from gateways.drivers.agents.inspection import Files, Setup, doubts_of
 from gateways.drivers.envoy import filters, translate
 from gateways.drivers.envoy.clusters import cluster
-from gateways.drivers.envoy.inverse import NOWHERE, UNREADABLE, Resources, document_of, mask, masked, unmasked
+from gateways.drivers.envoy.inverse import (
+    NOWHERE,
+    UNREADABLE,
+    Resources,
+    document_of,
+    mask,
+    masked,
+    unmasked,
+    with_lists,
+)
 from gateways.drivers.envoy.residue import residue
 from gateways.drivers.envoy.resources import Json, xds_file
 from gateways.engine.document import (
@@ -54,10 +63,11 @@ def taken_apart(
     resources: Resources, expected: Document, setup: Setup, heads: Mapping[str, str]
 ) -> tuple[Document, list[Oddity]]:
     """The document that `resources` realise, and what of them it does not say. Keys come with masks."""
-    document = document_of(resources, expected, setup.listeners, nodes=setup.nodes, heads=heads)
+    found = with_lists(resources)
+    document = document_of(found, expected, setup.listeners, nodes=setup.nodes, heads=heads)
     moved = list(document.of_kind(Route)) != list(expected.of_kind(Route))
-    again = _again(document, expected, setup, resources)
-    return document, residue(again, resources, document, nodes=setup.nodes, moved=moved)
+    again = with_lists(_again(document, expected, setup, resources))
+    return document, residue(again, found, document, nodes=setup.nodes, moved=moved)
 
 
 def _rendered(document: Document, setup: Setup) -> dict[str, list[Json]]:

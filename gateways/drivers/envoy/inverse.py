@@ -22,6 +22,7 @@ from gateways.drivers.envoy import filters
 from gateways.drivers.envoy.clusters import cluster
 from gateways.drivers.envoy.resources import Json
 from gateways.drivers.envoy.routes import CORS_FILTER
+from gateways.drivers.envoy.tree import listed
 from gateways.engine.document import (
     Block,
     Consumer,
@@ -129,6 +130,21 @@ def document_of(
         lambda row: found.take(_key(row, heads, keys)),
     )
     return Document.of(found.items.values())
+
+
+def with_lists(resources: Resources) -> Resources:
+    """`resources` with the routes of every table in lists, as the rest of this module reads them."""
+    return {
+        name: [_with_lists(table) for table in tables] if name.startswith("rds-") else tables
+        for name, tables in resources.items()
+    }
+
+
+def _with_lists(table: Json) -> Json:
+    hosts = table.get("virtual_hosts")
+    if not isinstance(hosts, list):
+        return table
+    return {**table, "virtual_hosts": [listed(host) if isinstance(host, dict) else host for host in hosts]}
 
 
 def _each[T](things: Iterable[T], read: Callable[[T], None]) -> None:

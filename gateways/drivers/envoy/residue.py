@@ -17,6 +17,7 @@ from gateways.drivers.agents.inspection import doubts_of
 from gateways.drivers.envoy import filters
 from gateways.drivers.envoy.inverse import Resources
 from gateways.drivers.envoy.routes import CORS_FILTER
+from gateways.drivers.envoy.tree import MATCHER, PLACED
 from gateways.engine.document import Document, Kind, Limit, Ref, canonical_json
 from gateways.engine.drift import MOST_FIELDS, Oddity, Sort, digest_of, name_of, shown
 
@@ -238,6 +239,8 @@ def _is_urgent(owner: _Owner, file: str, delta: Delta) -> bool:
         case "filter":
             return file == filters.FILE_OF[filters.KEYS]
         case "route" | "routes":
+            if path & {MATCHER, PLACED}:  # calls do not get where the routes say
+                return True
             if delta.sort is Sort.FOREIGN:
                 return leads_somewhere(delta.after) or bool(path & _KEEPS_KEYS)
             return delta.sort is Sort.MISSING or bool(path & _KEEPS_KEYS - {CORS_FILTER})

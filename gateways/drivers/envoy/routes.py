@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from gateways.drivers.agents.names import address
 from gateways.drivers.agents.places import longest_first, routes_by_host
-from gateways.drivers.envoy import filters
+from gateways.drivers.envoy import filters, tree
 from gateways.drivers.envoy.resources import HTTP, ROUTES, Json, seconds, typed
 from gateways.engine.document import Document, Grant, Route, Upstream, canonical_json
 from gateways.engine.driver import Listener
@@ -18,7 +18,7 @@ _CORS_HEADERS = (
     "authorization, x-api-key, content-type, accept, accept-language, idempotency-key, if-match, *"
 )
 _CORS_EXPOSED = "x-request-id, retry-after, x-ratelimit-limit, x-ratelimit-remaining, x-ratelimit-reset"
-_DOT_SEGMENT = r".*/\.\.?(;|%3[bB]).*"
+_DOT_SEGMENT = r"[^?#]*/\.\.?(;|%3[bB]).*"
 
 
 def config_name(port: int) -> str:
@@ -33,17 +33,19 @@ def route_configuration_text(port: int, listeners: Sequence[Listener], document:
     hosts = routes_by_host(listeners, list(document.of_kind(Route)))
     virtual = []
     for host in sorted(hosts):
-        routes = longest_first(hosts[host])
-        entries = [_entry_text(r, upstreams[r.upstream], tuple(allowed.get(r.id, ()))) for r in routes]
-        virtual.append(_virtual_host_text(host, entries))
+        claims: dict[str, list[str]] = {}
+        for route in longest_first(hosts[host]):
+            text = _claim_text(route, upstreams[route.upstream], tuple(allowed.get(route.id, ())))
+            claims.setdefault(route.base_path, []).append(text)
+        virtual.append(_virtual_host_text(host, claims))
     head = canonical_json({"@type": ROUTES, "name": config_name(port)})
     return f'{head[:-1]},"virtual_hosts":[{",".join(virtual)}]}}'
 
 
 @lru_cache(maxsize=20_000)
-def _entry_text(route: Route, upstream: Upstream, clients: tuple[str, ...]) -> str:
-    """The canonical JSON of `route_entry`, kept because most routes are the same from push to push."""
-    return canonical_json(route_entry(route, upstream, clients))
+def _claim_text(route: Route, upstream: Upstream, clients: tuple[str, ...]) -> str:
+    """A route in its tree, in canonical JSON: kept because most routes are the same from push to push."""
+    return canonical_json(tree.claim(route_entry(route, upstream, clients)))
 
 
 def allowed_clients(grants: Iterable[Grant]) -> dict[str, list[str]]:
@@ -117,10 +119,10 @@ def _take_off(base_path: str, prefix: str) -> Json:
     return {"pattern": {"regex": f"^{re.escape(base_path)}/?"}, "substitution": substitution}
 
 
-def _virtual_host_text(host: str, routes: Sequence[str]) -> str:
-    head = canonical_json({"domains": [host or "*"], "name": host or "any"})
-    entries = [canonical_json(_refused_dot_segments()), *routes, canonical_json(_unknown_path())]
-    return f'{head[:-1]},"routes":[{",".join(entries)}]}}'
+def _virtual_host_text(host: str, claims: Mapping[str, Sequence[str]]) -> str:
+    matcher = tree.tree_text([_refused_dot_segments()], claims, _unknown_path())
+    domains, name = canonical_json([host or "*"]), canonical_json(host or "any")
+    return f'{{"domains":{domains},"matcher":{matcher},"name":{name}}}'
 
 
 def _refused_dot_segments() -> Json:

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import Set
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gateways.agent.envoy.bootstrap import composed, to_try
+from gateways.agent.envoy.plane import EnvoyPlane
+from gateways.agent.envoy.routes import routes_in
+from gateways.agent.plane import Refused
+from gateways.agent.settings import read_settings
+from gateways.agent.store import Store
+from gateways.drivers.envoy.resources import xds_file
 from gateways.drivers.envoy.translate import Files, files
+from gateways.drivers.envoy.tree import listed
 from gateways.engine.document import Document, Key, Route
 from gateways.engine.driver import Listener
+from gateways.engine.pushes import Push
+from gateways.engine.wire import content_digest
 from tests.gateways import documents as make
+from tests.gateways.gateway_node import TOKEN
 
 LISTENERS = (Listener("production", 8080), Listener("sandbox", 8090))
 KEYS_AND_ALL = {"gatehouse.keys", "gatehouse.limits", "gatehouse.buckets", "gatehouse.applications"}
@@ -35,7 +48,9 @@ def tried(wanted: Files, in_force: Files) -> Set[str]:
 
 def trial(wanted: Files, in_force: Files | None = None) -> dict[str, Any]:
     """The resources that are tried."""
-    found = composed(wanted, tried(wanted, in_force or {}), node="n", ca_file="")["static_resources"]
+    before = in_force or {}
+    configuration = composed(wanted, tried(wanted, before), in_force=before, node="n", ca_file="")
+    found = configuration["static_resources"]
     assert isinstance(found, dict)
     return found
 
@@ -79,9 +94,75 @@ def test_a_changed_route_is_tried_without_the_clusters_in_force() -> None:
     before = make.catalogue(2)
     moved = replace(next(before.of_kind(Route)), base_path="/elsewhere/v1")
     after = Document({**before.items, next(n for n in before.items if n.id == moved.id): moved})
-    configuration = manager(trial(rendered(after), rendered(before)))["route_config"]
+    found = trial(rendered(after), rendered(before))
+    configuration = manager(found)["route_config"]
+    assert [route["name"] for route in routes_in(configuration) if "name" in route] == [moved.id]
     assert "/elsewhere/v1" in str(configuration["virtual_hosts"])
     assert configuration["validate_clusters"] is False
+    assert found["clusters"] == []
+
+
+def test_of_a_new_api_its_own_route_and_cluster_are_tried() -> None:
+    found = trial(rendered(of_upstreams("1", "2", "3")), rendered(of_upstreams("1", "2")))
+    assert [cluster["name"] for cluster in found["clusters"]] == ["upb_3"]
+    assert [r["name"] for r in routes_in(manager(found)["route_config"]) if "name" in r] == ["pub_3"]
+
+
+def test_of_a_table_that_only_loses_routes_its_frame_is_tried() -> None:
+    found = trial(rendered(of_upstreams("1")), rendered(of_upstreams("1", "2")))
+    [host] = manager(found)["route_config"]["virtual_hosts"]
+    assert [*host["matcher"]["on_no_match"]] == ["action"]
+    assert len([*routes_in(host)]) == 2
+
+
+def test_routes_in_a_list_are_all_tried() -> None:
+    """No push of ours writes one; what is not of the form that is known is left as it is."""
+    before = rendered(of_upstreams("1", "2"))
+    table = json.loads(before["rds-8080.json"])["resources"]
+    table[0]["virtual_hosts"] = [listed(host) for host in table[0]["virtual_hosts"]]
+    found = trial({**before, "rds-8080.json": xds_file(table)}, before)
+    assert {r.get("name") for r in routes_in(manager(found)["route_config"])} == {None, "pub_1", "pub_2"}
+
+
+BAD = {
+    "regex": ('"regex":"^/shop/orders\\\\-3', '"regex":"^(/shop/orders\\\\-3'),
+    "match": ('"path_separated_prefix":"/shop/orders-3/v1"', '"path_separated_prefix":"/shop/orders-3/v1/"'),
+    "predicate": ('"regex":"/shop/orders\\\\-3', '"regex":"(/shop/orders\\\\-3'),
+    "field": ('"cluster":"upb_1"', '"cluster":"upb_1","by_hand":true'),
+}
+
+
+@pytest.mark.envoy
+@pytest.mark.parametrize("what", BAD)
+def test_a_bad_route_among_those_in_force_is_refused_and_named(what: str, tmp_path: Path) -> None:
+    """By a real Envoy, which sees that one alone."""
+    before = of_upstreams("1", "2")
+    held = rendered(before)
+    wanted = rendered(Document.of([*before.items.values(), make.route("3", at="1")]))
+    good, bad = BAD[what]
+    start, mark, end = wanted["rds-8080.json"].partition('"/shop/orders-3/v1":')
+    broken = {**wanted, "rds-8080.json": start + mark + end.replace(good, bad, 1)}
+    assert broken != wanted
+    asyncio.run(tried_by(wanted, held, tmp_path))
+    with pytest.raises(Refused, match=r"\(in pub_3\)"):
+        asyncio.run(tried_by(broken, held, tmp_path))
+
+
+async def tried_by(wanted: Files, held: Files, state: Path) -> None:
+    """A trial as an agent makes it."""
+    settings = read_settings({"GATEHOUSE_AGENT_TOKEN": TOKEN, "GATEHOUSE_AGENT_STATE": str(state)})
+    (state / "usage").mkdir(exist_ok=True)
+    plane = EnvoyPlane(settings, Store(state), ca_file="", before_start=lambda: None)
+    try:
+        await plane.trial(pushed(wanted), pushed(held))
+    finally:
+        await plane.admin.close()
+
+
+def pushed(found: Files) -> Push:
+    blobs = {content_digest(text): text for text in found.values()}
+    names = tuple((name, content_digest(text)) for name, text in found.items())
+    return Push("envoy", 1, "", {}, {}, (names,), blobs)
 
 
 @pytest.mark.parametrize("changed", ["cds.json", "rds-8080.json"])

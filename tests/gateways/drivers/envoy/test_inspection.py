@@ -22,6 +22,7 @@ from gateways.engine.document import Document, Grant, HealthCheck, Item, Key, Ki
 from gateways.engine.drift import Found, Sort, differences
 from gateways.engine.driver import Listener
 from tests.gateways import documents as make
+from tests.gateways.route_tables import FORMS, change_routes, claims_of, leaf_of
 
 LISTENERS = (
     Listener("production", 8080),
@@ -242,24 +243,36 @@ def test_a_weak_key_tells_nothing_of_itself() -> None:
     assert "letmein" not in repr(ghost)
 
 
-def test_a_widened_subscription_is_urgent_and_named() -> None:
-    def widen(loaded: list[Any]) -> None:
-        for host in loaded[0]["virtual_hosts"]:
-            for entry in host["routes"]:
-                if entry.get("name") == "pub_1":
-                    keys = entry["typed_per_filter_config"]["gatehouse.keys"]
-                    keys["allowed_clients"].append("sub_2")
+@pytest.mark.parametrize("form", FORMS)
+def test_a_widened_subscription_is_urgent_and_named(form: str) -> None:
+    def widen(routes: list[Any]) -> None:
+        for entry in routes:
+            if entry.get("name") == "pub_1":
+                entry["typed_per_filter_config"]["gatehouse.keys"]["allowed_clients"].append("sub_2")
 
-    [one] = found(changed(written(shop()), "rds-8080.json", widen), shop())
+    def everywhere(loaded: list[Any]) -> None:
+        for host in loaded[0]["virtual_hosts"]:
+            change_routes(host, widen, form)
+
+    [one] = found(changed(written(shop()), "rds-8080.json", everywhere), shop())
     assert (one.kind, one.id, one.sort, one.urgent) == ("grant", "sub_2", Sort.CHANGED, True)
     assert ("routes", "pub_3", "pub_1, pub_3") in one.fields
 
 
+def in_routes(change: Any, form: str = "tree") -> Any:
+    """A change to the routes of the first host."""
+    return lambda loaded: change_routes(loaded[0]["virtual_hosts"][0], change, form)
+
+
+def named(routes: list[Any], name: str) -> Any:
+    return next(entry for entry in routes if entry.get("name") == name)
+
+
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("how", ["nobody listed", "no check", "switched off"])
-def test_a_route_that_lets_everybody_in_is_urgent(how: str) -> None:
-    def open_up(loaded: list[Any]) -> None:
-        entry = next(e for e in loaded[0]["virtual_hosts"][0]["routes"] if e.get("name") == "pub_1")
-        per_filter = entry["typed_per_filter_config"]
+def test_a_route_that_lets_everybody_in_is_urgent(how: str, form: str) -> None:
+    def open_up(routes: list[Any]) -> None:
+        per_filter = named(routes, "pub_1")["typed_per_filter_config"]
         if how == "nobody listed":
             per_filter["gatehouse.keys"]["allowed_clients"] = []
         elif how == "no check":
@@ -270,8 +283,90 @@ def test_a_route_that_lets_everybody_in_is_urgent(how: str) -> None:
                 "disabled": True,
             }
 
-    there = found(changed(written(shop()), "rds-8080.json", open_up), shop())
+    there = found(changed(written(shop()), "rds-8080.json", in_routes(open_up, form)), shop())
     assert any(one.kind == "route" and one.id == "pub_1" and one.urgent for one in there)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_route_taken_away_is_missing_and_a_moved_one_is_read(form: str) -> None:
+    def take(routes: list[Any]) -> None:
+        routes.remove(named(routes, "pub_2"))
+
+    def move(routes: list[Any]) -> None:
+        named(routes, "pub_2")["match"]["path_separated_prefix"] = "/elsewhere"
+
+    [gone] = found(changed(written(shop()), "rds-8080.json", in_routes(take, form)), shop())
+    assert (gone.kind, gone.id, gone.sort, gone.urgent) == ("route", "pub_2", Sort.MISSING, True)
+    [moved] = found(changed(written(shop()), "rds-8080.json", in_routes(move, form)), shop())
+    assert (moved.kind, moved.id, moved.sort, moved.urgent) == ("route", "pub_2", Sort.CHANGED, False)
+    assert ("base_path", "/shop/orders-1/v1/inner", "/elsewhere") in moved.fields
+
+
+def test_a_list_of_the_same_routes_is_another_hand_and_no_more() -> None:
+    there = changed(written(shop()), "rds-8080.json", in_routes(len, "list"))
+    [one] = found(there, shop())
+    assert (one.kind, one.id, one.sort, one.urgent) == ("file", "rds-8080.json", Sort.CHANGED, False)
+
+
+INNER = "/shop/orders-1/v1/inner"
+
+
+def _under_another_path(host: Any) -> None:
+    claims = claims_of(host)
+    claims["/elsewhere"] = claims.pop(INNER)
+
+
+def _without_predicate(host: Any) -> None:
+    leaf = leaf_of(host, INNER)
+    claims_of(host)[INNER] = leaf["matcher"]["matcher_list"]["matchers"][0]["on_match"]
+
+
+def _with_another_predicate(host: Any) -> None:
+    [entry] = leaf_of(host, INNER)["matcher"]["matcher_list"]["matchers"]
+    entry["predicate"]["single_predicate"]["value_match"]["safe_regex"]["regex"] = ".*"
+
+
+def _only_the_route_moved(host: Any) -> None:
+    [entry] = leaf_of(host, INNER)["matcher"]["matcher_list"]["matchers"]
+    entry["on_match"]["action"]["typed_config"]["match"]["path_separated_prefix"] = "/elsewhere"
+
+
+@pytest.mark.parametrize(
+    "change", [_under_another_path, _without_predicate, _with_another_predicate, _only_the_route_moved]
+)
+def test_a_route_that_its_tree_does_not_lead_to_is_urgent_and_named(change: Any) -> None:
+    there = changed(written(shop()), "rds-8080.json", lambda loaded: change(loaded[0]["virtual_hosts"][0]))
+    rows = found(there, shop())
+    assert {(one.kind, one.id, one.sort) for one in rows} == {("route", "pub_2", Sort.CHANGED)}
+    assert any(one.urgent for one in rows)
+
+
+def test_a_tree_without_its_guard_or_with_another_end_is_urgent() -> None:
+    def unguarded(loaded: list[Any]) -> None:
+        loaded[0]["virtual_hosts"][0]["matcher"]["matcher_list"]["matchers"] = []
+
+    def open_end(loaded: list[Any]) -> None:
+        search = loaded[0]["virtual_hosts"][0]["matcher"]["on_no_match"]["matcher"]
+        entry = search["on_no_match"]["action"]["typed_config"]
+        del entry["direct_response"]
+        entry["route"] = {"cluster": "upb_1"}
+
+    for change in (unguarded, open_end):
+        rows = found(changed(written(shop()), "rds-8080.json", change), shop())
+        assert rows
+        assert all(one.kind == "route" and one.urgent for one in rows), change.__name__
+
+
+def test_an_action_of_another_kind_in_a_tree_is_found() -> None:
+    def strange(loaded: list[Any]) -> None:
+        action = {
+            "name": "by-hand",
+            "typed_config": {"@type": "type.googleapis.com/some.Action", "cluster": "upb_1"},
+        }
+        claims_of(loaded[0]["virtual_hosts"][0])["/back"] = {"action": action}
+
+    [one] = found(changed(written(shop()), "rds-8080.json", strange), shop())
+    assert (one.kind, one.id, one.urgent) == ("routes", "rds-8080", True)
 
 
 def test_changed_targets_of_an_upstream_are_read_and_wait() -> None:
@@ -289,18 +384,18 @@ def test_changed_targets_of_an_upstream_are_read_and_wait() -> None:
     assert one.seen == replace(make.upstream("2"), targets=(Target("http://10.1.2.3:8080"),))
 
 
-def test_a_foreign_route_is_urgent_only_where_it_leads_somewhere() -> None:
-    def answer(loaded: list[Any]) -> None:
-        entry = {"name": "ping", "match": {"path": "/ping"}, "direct_response": {"status": 200}}
-        loaded[0]["virtual_hosts"][0]["routes"].insert(0, entry)
+@pytest.mark.parametrize("form", [*FORMS, "list beside the tree"])
+def test_a_foreign_route_is_urgent_only_where_it_leads_somewhere(form: str) -> None:
+    def added(entry: Any) -> Any:
+        if form in FORMS:
+            return in_routes(lambda routes: routes.insert(0, entry), form)
+        return lambda loaded: loaded[0]["virtual_hosts"][0].update(routes=[entry])
 
-    def lead(loaded: list[Any]) -> None:
-        entry = {"match": {"prefix": "/back"}, "route": {"cluster": "upb_1"}}
-        loaded[0]["virtual_hosts"][0]["routes"].insert(0, entry)
-
-    [harmless] = found(changed(written(shop()), "rds-8080.json", answer), shop())
+    answer = {"name": "ping", "match": {"path": "/ping"}, "direct_response": {"status": 200}}
+    lead = {"match": {"prefix": "/back"}, "route": {"cluster": "upb_1"}}
+    [harmless] = found(changed(written(shop()), "rds-8080.json", added(answer)), shop())
     assert (harmless.kind, harmless.sort, harmless.urgent) == ("route", Sort.FOREIGN, False)
-    [door] = found(changed(written(shop()), "rds-8080.json", lead), shop())
+    [door] = found(changed(written(shop()), "rds-8080.json", added(lead)), shop())
     assert (door.kind, door.sort, door.urgent) == ("route", Sort.FOREIGN, True)
 
 
@@ -339,13 +434,13 @@ def test_everything_gone_is_told_in_few_findings() -> None:
 @pytest.mark.parametrize("name", ["ecds-keys.json", "ecds-limits.json", "rds-8080.json"])
 def test_rows_in_another_order_are_another_hand_and_no_more(name: str) -> None:
     def turn(loaded: list[Any]) -> None:
-        rows = loaded[0]["typed_config"]["credentials"] if "typed_config" in loaded[0] else clients(loaded)
-        rows.reverse()
+        if "typed_config" in loaded[0]:
+            loaded[0]["typed_config"]["credentials"].reverse()
+        else:
+            in_routes(clients)(loaded)
 
-    def clients(loaded: list[Any]) -> list[Any]:
-        entry = next(e for e in loaded[0]["virtual_hosts"][0]["routes"] if e.get("name") == "pub_1")
-        found_clients: list[Any] = entry["typed_per_filter_config"]["gatehouse.keys"]["allowed_clients"]
-        return found_clients
+    def clients(routes: list[Any]) -> None:
+        named(routes, "pub_1")["typed_per_filter_config"]["gatehouse.keys"]["allowed_clients"].reverse()
 
     [one] = found(changed(written(shop()), name, turn), shop())
     assert (one.kind, one.id, one.sort, one.urgent) == ("file", name, Sort.CHANGED, False)

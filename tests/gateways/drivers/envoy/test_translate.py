@@ -30,6 +30,7 @@ from gateways.engine.document import (
 )
 from gateways.engine.driver import Listener
 from tests.gateways import documents as make
+from tests.gateways.route_tables import routes_of
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "envoy"
 LISTENERS = (Listener("production", 8080), Listener("sandbox", 8090))
@@ -96,7 +97,7 @@ def test_every_protected_route_carries_a_client_that_no_key_has(document: Docume
 def test_a_named_host_also_carries_the_routes_of_any_host() -> None:
     document = make.document(make.upstream(), make.route("1"), make.route("2", host="api.example.test"))
     hosts = {
-        host["domains"][0]: [route.get("name") for route in host["routes"]]
+        host["domains"][0]: [route.get("name") for route in routes_of(host)]
         for host in rendered(document)["rds-8080.json"][0]["virtual_hosts"]
     }
     assert hosts == {
@@ -109,7 +110,7 @@ def test_two_environments_share_a_port_by_host() -> None:
     listeners = (Listener("production", 80, "api.test"), Listener("sandbox", 80, "sandbox.test"))
     document = make.document(make.upstream(), make.route("1"), make.route("2", environment="sandbox"))
     hosts = rendered(document, listeners)["rds-80.json"][0]["virtual_hosts"]
-    found = {host["domains"][0]: [r["name"] for r in host["routes"] if "name" in r] for host in hosts}
+    found = {host["domains"][0]: [r["name"] for r in routes_of(host) if "name" in r] for host in hosts}
     assert found == {"*": [], "api.test": ["pub_1"], "sandbox.test": ["pub_2"]}
 
 
@@ -204,11 +205,11 @@ HOSTILE = st.one_of(
 def skeleton(tree: Any) -> Any:
     """The shape of a tree: names, nesting and kinds of leaves, without the texts.
 
-    Routes of one length stand in the order of their texts, which is no part of the shape.
+    Routes stand in a map by their base paths, which are texts like others.
     """
     if isinstance(tree, dict):
         shape = {name: skeleton(value) for name, value in tree.items()}
-        return shape | {"routes": sorted(shape["routes"], key=str)} if "routes" in shape else shape
+        return sorted(shape["map"].values(), key=str) if shape.keys() == {"map"} else shape
     if isinstance(tree, list):
         return [skeleton(value) for value in tree]
     return type(tree).__name__
@@ -243,7 +244,7 @@ def with_text(field: str, text: str) -> Document:
 
 def texts_of(tree: Any) -> set[str]:
     if isinstance(tree, dict):
-        return {text for value in tree.values() for text in texts_of(value)}
+        return {*tree, *(text for value in tree.values() for text in texts_of(value))}
     if isinstance(tree, list):
         return {text for value in tree for text in texts_of(value)}
     return {tree} if isinstance(tree, str) else set()
