@@ -96,7 +96,7 @@ class Cost:
         """In the unit of a budget; None where it does not count there, or is not known."""
         if budget.unit == "tokens":
             return self.tokens
-        return self.nanos if budget.currency == self.currency else None
+        return self.nanos if budget.currency == self.currency or self.nanos == 0 else None
 
 
 @dataclass(frozen=True, slots=True)
