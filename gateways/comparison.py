@@ -95,5 +95,10 @@ def _refused_targets(changes: ChangeSet, check_target: CheckTarget) -> dict[Ref,
 
 
 def refusal_of_upstream(upstream: Upstream, check_target: CheckTarget) -> str:
-    """Why an upstream may not be called, by the first of its targets that may not; empty if all may."""
+    """Why an upstream may not be called, by the first of its targets that may not; empty if all may.
+
+    Where AI runtimes are was said by whoever runs the gateways, like the gateways' own addresses.
+    """
+    if upstream.hop is not None:
+        return ""
     return next(filter(None, (check_target(target.url) for target in upstream.targets)), "")

@@ -7,7 +7,7 @@ Digests are worked out without opening a key; values are opened only for a push.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -18,10 +18,13 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from apis.models import ApiVersion, PlanRevision, UpstreamBinding
+from apis.models.upstream import AI_KINDS
+from gateways import ai_desired
 from gateways.engine.document import (
     Block,
     Consumer,
     Document,
+    Endpoint,
     Grant,
     HealthCheck,
     Item,
@@ -44,9 +47,9 @@ type Place = tuple[int, int]
 
 ROUTE_FIELDS = (
     *("public_id", "api_version_id", "environment_id", "environment__slug", "claim__path", "claim__host"),
-    *("revision__public_id", "revision__policies", "revision__upstream_id"),
+    *("revision__public_id", "revision__policies", "revision__upstream_id", "revision__upstream__kind"),
     *("api_version__public_id", "api_version__major", "api_version__api__slug"),
-    "api_version__api__team__slug",
+    *("api_version__api__team__slug", "gateway__public_id"),
 )
 UPSTREAM_FIELDS = (
     *("public_id", "upstream_id", "environment_id", "targets", "health_path"),
@@ -97,14 +100,41 @@ class Published(NamedTuple):
     revision: str
     policies: Mapping[str, object]
     upstream_id: int
+    upstream_kind: str
     api_version: str
     major: int
     api: str
     team: str
+    gateway: str
+
+    @property
+    def label(self) -> str:
+        """Its name for people."""
+        return f"{self.team}/{self.api} v{self.major}"
+
+    @property
+    def place(self) -> Place:
+        """What subscriptions to it are for."""
+        return (self.api_version_id, self.environment_id)
+
+    @property
+    def bound(self) -> tuple[int, int]:
+        """Its upstream in its environment."""
+        return (self.upstream_id, self.environment_id)
+
+    @property
+    def is_ai(self) -> bool:
+        """Whether its calls go to the AI runtimes."""
+        return self.upstream_kind in AI_KINDS
+
+    @property
+    def behind(self) -> ai_desired.Behind:
+        """What its gateway has to know of it where its calls go to AI runtimes."""
+        return ai_desired.Behind(self.public_id, self.environment_id, self.gateway, self.label)
 
     @classmethod
     def of(cls, publication: Publication) -> Published:
-        """Needs `claim`, `environment`, `revision`, `api_version.api.team` loaded."""
+        """Needs `claim`, `environment`, `gateway`, `revision.upstream`, `api_version.api.team` loaded."""
         version, claim, revision = publication.api_version, publication.claim, publication.revision
         return cls(
             public_id=publication.public_id,
@@ -116,22 +146,24 @@ class Published(NamedTuple):
             revision=revision.public_id,
             policies=revision.policies,
             upstream_id=revision.upstream_id,
+            upstream_kind=revision.upstream.kind,
             api_version=version.public_id,
             major=version.major,
             api=version.api.slug,
             team=version.api.team.slug,
+            gateway=publication.gateway.public_id,
         )
 
 
-def route_of(publication: Published, binding: Bound) -> Route:
-    """The path of a publication."""
+def route_of(publication: Published, upstream: Upstream | None) -> Route:
+    """The path of a publication; on an AI runtime it has no upstream."""
     return Route(
         id=publication.public_id,
-        label=f"{publication.team}/{publication.api} v{publication.major}",
+        label=publication.label,
         environment=publication.environment,
         base_path=publication.path,
         host=publication.host,
-        upstream=binding.public_id,
+        upstream=upstream.id if upstream else "",
         api_version=publication.api_version,
         revision=publication.revision,
         cors_origins=cors_origins_of(publication.policies),
@@ -222,7 +254,7 @@ def desired_publications() -> QuerySet[Publication]:
     return (
         Publication.objects.current()
         .exclude(api_version__state=ApiVersion.State.RETIRED)
-        .select_related("claim", "environment", "revision", "api_version__api__team")
+        .select_related("claim", "environment", "gateway", "revision__upstream", "api_version__api__team")
     )
 
 
@@ -275,43 +307,116 @@ def snapshot() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class _Routes:
-    """The routes of one gateway by place, and the upstreams that they need."""
+    """The routes of one gateway by place, and what they need; on an AI runtime, the publications that they are of."""
 
     by_place: Mapping[Place, list[Route]]
-    upstreams: tuple[Upstream, ...]
+    items: tuple[Item, ...]
+    publications: tuple[Published, ...] = ()
 
 
 def _items(gateway: Gateway, with_values: bool) -> Iterator[Item]:
-    routes = _routes(gateway)
-    yield from routes.upstreams
+    if gateway.kind == Gateway.Kind.AI_RUNTIME:
+        routes = _routes_on_runtime(gateway)
+        yield from ai_desired.hops()
+    else:
+        routes = _routes(gateway, with_values)
+    yield from routes.items
     for found in routes.by_place.values():
         yield from found
     grants = yield from _grants(routes.by_place)
+    if gateway.kind == Gateway.Kind.AI_RUNTIME:
+        yield from ai_desired.callers(_subscriptions_to(routes.by_place), grants.values())
+        yield from _on_every_runtime(routes, with_values)
     yield from _keys(routes.by_place, grants, with_values)
     for block in desired_blocks().filter(subscription__in=_subscriptions_to(routes.by_place)):
         if block.subscription_id in grants:
             yield block_of(block, grants[block.subscription_id])
 
 
-def _routes(gateway: Gateway) -> _Routes:
+def _routes(gateway: Gateway, with_values: bool) -> _Routes:
     found = desired_publications().filter(gateway=gateway).order_by().select_related(None)
     publications = [Published(*row) for row in found.values_list(*ROUTE_FIELDS)]
-    bindings = bindings_for(publications)
+    upstreams = upstreams_for(publications, with_values=with_values)
     by_place: dict[Place, list[Route]] = defaultdict(list)
-    used: dict[str, Bound] = {}
+    used: dict[str, Upstream] = {}
     for publication in publications:
-        binding = bindings.get((publication.upstream_id, publication.environment_id))
-        if binding is None:  # an upstream can lose an environment; the route then has nowhere to go
+        upstream = upstreams.get(publication.public_id)
+        if upstream is None:  # an upstream can lose an environment; the route then has nowhere to go
             continue
-        used[binding.public_id] = binding
-        place = (publication.api_version_id, publication.environment_id)
-        by_place[place].append(route_of(publication, binding))
-    return _Routes(by_place, tuple(upstream_of(binding) for binding in used.values()))
+        used[upstream.id] = upstream
+        by_place[publication.place].append(route_of(publication, upstream))
+    return _Routes(by_place, tuple(used.values()))
+
+
+def upstreams_for(
+    publications: Iterable[Published], *, with_values: bool = False, ahead: bool = False
+) -> dict[str, Upstream]:
+    """Where each of `publications` leads, by its public id; what leads nowhere is left out.
+
+    One that goes to AI runtimes leads somewhere once they hold it; `ahead` says already where it will lead. One query,
+    three more where there are such.
+    """
+    rows = list(publications)
+    bindings = bindings_for(rows)
+    made = {key: upstream_of(binding) for key, binding in bindings.items()}
+    found = {row.public_id: made[row.bound] for row in rows if not row.is_ai and row.bound in made}
+    behind = [row.behind for row in rows if row.is_ai and row.bound in made]
+    if not behind:
+        return found
+    known = ai_desired.runtimes()
+    held = {one.public_id for one in behind} if ahead else ai_desired.held_by_runtimes(behind, known)
+    for one in behind:
+        upstream = ai_desired.upstream_behind(one, known, with_value=with_values)
+        if upstream is not None and one.public_id in held:
+            found[one.public_id] = upstream
+    return found
+
+
+# ---- AI runtimes ----
+
+
+def _routes_on_runtime(runtime: Gateway) -> _Routes:
+    publications = publications_on(runtime)
+    by_place: dict[Place, list[Route]] = defaultdict(list)
+    for publication in publications:
+        by_place[publication.place].append(route_of(publication, None))
+    return _Routes(by_place, (), tuple(publications))
+
+
+def publications_on(runtime: Gateway, versions: Collection[int] | None = None) -> list[Published]:
+    """What an AI runtime should hold of all that is published, or of some `versions` (primary keys); one query."""
+    found = ai_desired.publications_for(runtime)
+    if versions is not None:
+        found = found.filter(api_version__in=versions)
+    return [Published(*row) for row in found.order_by().values_list(*ROUTE_FIELDS)]
+
+
+def endpoint_rows(publications: Sequence[Published]) -> list[ai_desired.Published]:
+    """What the endpoints of `publications` are made of; one query."""
+    bindings = UpstreamBinding.objects.filter(upstream__in={p.upstream_id for p in publications})
+    rows = bindings.values_list("upstream_id", "environment_id", "upstream__prompt_id", "prompt_label")
+    known = {(upstream, environment): (prompt, label) for upstream, environment, prompt, label in rows}
+    return [
+        ai_desired.Published(p.public_id, p.label, p.team, p.api, p.policies, p.upstream_id, *known[p.bound])
+        for p in publications
+        if p.bound in known
+    ]
+
+
+def endpoints_of(publications: Sequence[Published]) -> dict[str, Endpoint]:
+    """The endpoints of `publications` on a runtime by public id, without what they stand on."""
+    items = ai_desired.endpoints(endpoint_rows(publications))
+    return {item.id: item for item in items if isinstance(item, Endpoint)}
+
+
+def _on_every_runtime(routes: _Routes, with_values: bool) -> Iterator[Item]:
+    yield from ai_desired.shared(with_values=with_values)
+    yield from ai_desired.endpoints(endpoint_rows(routes.publications))
 
 
 def bindings_for(publications: Iterable[Published]) -> dict[tuple[int, int], Bound]:
     """The bindings of what `publications` serve, by (upstream, environment); one query."""
-    wanted = {(publication.upstream_id, publication.environment_id) for publication in publications}
+    wanted = {publication.bound for publication in publications}
     found = UpstreamBinding.objects.filter(upstream__in={upstream for upstream, _environment in wanted})
     bindings = (Bound(*row) for row in found.order_by().values_list(*UPSTREAM_FIELDS))
     return {

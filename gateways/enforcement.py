@@ -22,13 +22,14 @@ from django.utils.translation import ngettext
 from gateways.desired import (
     Place,
     Published,
-    bindings_for,
     desired_publications,
+    endpoints_of,
     grant_of,
     key_of,
     limit_of,
+    publications_on,
     route_of,
-    upstream_of,
+    upstreams_for,
 )
 from gateways.engine.document import Item, Kind, Ref, Route, digest, ref
 from gateways.models import (
@@ -187,10 +188,10 @@ class _Subject:
 
 @dataclass(frozen=True, slots=True)
 class _OnGateway:
-    """A route on one gateway and what it stands on."""
+    """What of a publication is on one gateway: its routes there, and all that it stands on."""
 
     gateway_id: int
-    route: Route
+    routes: tuple[Route, ...]
     items: tuple[Item, ...]
 
 
@@ -199,7 +200,7 @@ class _Served:
     """What is published where, by place and by publication."""
 
     by_place: Mapping[Place, list[_OnGateway]]
-    by_publication: Mapping[str, _OnGateway]
+    by_publication: Mapping[str, list[_OnGateway]]
 
     @classmethod
     def of(cls, places: set[Place]) -> _Served:
@@ -211,19 +212,44 @@ class _Served:
 
     @classmethod
     def of_publications(cls, publications: Sequence[Publication]) -> _Served:
-        """These, as far as their upstream has an address."""
+        """These, as far as their upstream has an address; those of AI on the runtimes too."""
         rows = {publication.public_id: Published.of(publication) for publication in publications}
-        bindings = bindings_for(rows.values())
+        upstreams = upstreams_for(rows.values(), ahead=True)
         by_place: dict[Place, list[_OnGateway]] = defaultdict(list)
-        by_publication = {}
+        by_publication: dict[str, list[_OnGateway]] = defaultdict(list)
         for publication in publications:
-            binding = bindings.get((publication.revision.upstream_id, publication.environment_id))
-            if binding is not None:
-                route = route_of(rows[publication.public_id], binding)
-                there = _OnGateway(publication.gateway_id, route, (route, upstream_of(binding)))
-                by_place[publication.api_version_id, publication.environment_id].append(there)
-                by_publication[publication.public_id] = there
+            row, upstream = rows[publication.public_id], upstreams.get(publication.public_id)
+            if upstream is not None:
+                route = route_of(row, upstream)
+                there = _OnGateway(publication.gateway_id, (route,), (route, upstream))
+                by_place[row.place].append(there)
+                by_publication[row.public_id].append(there)
+        _add_runtimes([row for row in rows.values() if row.is_ai], by_place, by_publication)
         return cls(by_place, by_publication)
+
+
+def _add_runtimes(
+    rows: Sequence[Published],
+    by_place: dict[Place, list[_OnGateway]],
+    by_publication: dict[str, list[_OnGateway]],
+) -> None:
+    """What of AI publications is on the runtimes. A subscription there has the routes of all gateways in front."""
+    if not rows:
+        return
+    names, versions = {row.public_id for row in rows}, {row.api_version_id for row in rows}
+    for runtime in Gateway.objects.active().filter(kind=Gateway.Kind.AI_RUNTIME):
+        held = publications_on(runtime, versions)
+        endpoints = endpoints_of(held)
+        there: dict[Place, list[Route]] = defaultdict(list)
+        for row in held:
+            route = route_of(row, None)
+            there[row.place].append(route)
+            if row.public_id in endpoints and row.public_id in names:
+                found = _OnGateway(runtime.pk, (route,), (route, endpoints[row.public_id]))
+                by_publication[row.public_id].append(found)
+        for place in {row.place for row in rows} & there.keys():
+            routes = tuple(sorted(there[place], key=lambda route: route.id))
+            by_place[place].append(_OnGateway(runtime.pk, routes, routes))
 
 
 def _places(subscriptions: Iterable[Subscription]) -> set[Place]:
@@ -262,7 +288,7 @@ def _needs(subscription: Subscription, served: _Served, *more: Item) -> dict[int
     needs = {}
     limit = limit_of(subscription.plan_revision)
     for there in served.by_place.get((subscription.api_version_id, subscription.environment_id), ()):
-        grant = grant_of(subscription, [there.route])
+        grant = grant_of(subscription, there.routes)
         items = (*more, grant, limit, *there.items)
         needs[there.gateway_id] = {ref(item): digest(item) for item in items}
     return needs
@@ -278,12 +304,13 @@ def _stopped(subscription: Subscription) -> bool:
 
 
 def _of_publication(publication: Publication, served: _Served) -> _Subject:
-    there = served.by_publication.get(publication.public_id)
+    found = served.by_publication.get(publication.public_id, [])
     main = Ref(Kind.ROUTE, publication.public_id)
-    subject = _Subject("publication", main, there is None, since=publication.updated_at)
+    subject = _Subject("publication", main, not found, since=publication.updated_at)
     subject.near = frozenset({publication.gateway_id})
-    if there is not None:
-        subject.gateways = {there.gateway_id: {ref(item): digest(item) for item in there.items}}
+    subject.gateways = {
+        there.gateway_id: {ref(item): digest(item) for item in there.items} for there in found
+    }
     return subject
 
 

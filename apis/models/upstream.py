@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from ai.models import ModelRoute, Prompt
 from apis.models.environment import Environment
 from audit.models import Record, RecordQuerySet
 from teams.models import Team, Verb
@@ -29,16 +31,33 @@ class UpstreamQuerySet(RecordQuerySet["Upstream"]):
 
 
 class Upstream(Record):
-    """A backend of one team, known to revisions by its name."""
+    """A backend of one team, known to revisions by its name.
+
+    Calls of a `prompt` or of a `model` go to the AI runtimes: to `prompt`, and to the aliases in `model_routes` for
+    callers who bring their own messages.
+    """
 
     public_id_prefix = "ups"
 
     class Kind(models.TextChoices):
         HTTP = "http", _("HTTP service")
+        PROMPT = "prompt", _("Prompt")
+        MODEL = "model", _("AI models")
 
     team = models.ForeignKey(Team, on_delete=models.PROTECT, related_name="upstreams")
     name = models.CharField(_("name"), max_length=48, validators=[slug_validator])
     kind = models.CharField(_("kind"), max_length=8, choices=Kind, default=Kind.HTTP)
+    prompt = models.ForeignKey(
+        Prompt,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="upstreams",
+        verbose_name=_("prompt"),
+    )
+    model_routes = models.ManyToManyField(
+        ModelRoute, blank=True, related_name="upstreams", verbose_name=_("model routes")
+    )
 
     objects: ClassVar[UpstreamQuerySet] = UpstreamQuerySet.as_manager()  # type: ignore[assignment]
 
@@ -51,7 +70,12 @@ class Upstream(Record):
                 violation_error_message=_(
                     "Your team already has an upstream with this name. Choose another."
                 ),
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="prompt", prompt__isnull=False) | (~Q(kind="prompt") & Q(prompt=None)),
+                name="upstream_prompt",
+                violation_error_message=_("An upstream of this kind needs a prompt, and no other has one."),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -61,12 +85,22 @@ class Upstream(Record):
     def audit_team_id(self) -> str:
         return self.team.public_id
 
+    @property
+    def is_ai(self) -> bool:
+        """Whether its calls go to the AI runtimes."""
+        return self.kind in AI_KINDS
+
+
+AI_KINDS = (Upstream.Kind.PROMPT, Upstream.Kind.MODEL)
+"""Kinds whose calls go to the AI runtimes."""
+
 
 class UpstreamBinding(Record):
     """The addresses of an Upstream in one Environment.
 
     `targets` is a JSON list of objects `{"url": "https://host:port/prefix", "weight": 1..1000}`.
-    `health_path` empty means no active health check. Times are milliseconds.
+    `health_path` empty means no active health check. Times are milliseconds. A prompt has no targets here but the
+    label that says which of its versions answers.
     """
 
     public_id_prefix = "bnd"
@@ -74,6 +108,9 @@ class UpstreamBinding(Record):
     upstream = models.ForeignKey(Upstream, on_delete=models.PROTECT, related_name="bindings")
     environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="bindings")
     targets = models.JSONField(_("targets"), default=list)
+    prompt_label = models.CharField(
+        _("label of the prompt"), max_length=48, blank=True, db_default="", default=""
+    )
     health_path = models.CharField(_("health check path"), max_length=200, blank=True)
     timeout_ms = models.PositiveIntegerField(
         _("timeout (ms)"), default=15_000, validators=[MinValueValidator(100), MaxValueValidator(300_000)]

@@ -55,6 +55,7 @@ class Gateway(Record):
     class Kind(models.TextChoices):
         ENVOY = "envoy", _("Envoy")
         NGINX = "nginx", _("nginx")
+        AI_RUNTIME = "ai_runtime", _("AI runtime")
         MEMORY = "memory", _("Memory")
 
     class DriftPolicy(models.TextChoices):

@@ -188,7 +188,7 @@ def _route(route: Route, adaption: Adaption) -> Route:
         raise Dropped("Dropped: its upstream is not on this gateway.")
     place = (route.environment, route.host, route.base_path)
     other = adaption.paths.setdefault(place, route.id)
-    if other != route.id:
+    if other != route.id and not adaption.is_ai_runtime:
         raise Dropped(f"Dropped: {other} has the same base path.")
     origins = tuple(origin for origin in route.cors_origins if ORIGIN.fullmatch(origin))
     if origins != route.cors_origins:
