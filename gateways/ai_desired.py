@@ -23,7 +23,6 @@ from gateways.engine.document import (
     Caller,
     Endpoint,
     Hop,
-    HopSecret,
     Item,
     Kind,
     ModelRoute,
@@ -34,8 +33,9 @@ from gateways.engine.document import (
     Upstream,
     value_digest,
 )
+from gateways.engine.wire import hop_secret
 from gateways.models import AppliedObject, Gateway, GatewayListener, Publication
-from gateways.tokens import hop_numbers, hop_secret
+from gateways.tokens import open_token
 from subscriptions.models import Subscription
 
 LONGEST_MS = 3_600_000
@@ -72,22 +72,20 @@ class Behind(NamedTuple):
 
     public_id: str
     environment_id: int
-    gateway: str
     label: str
 
 
-def upstream_behind(publication: Behind, known: Runtimes, *, with_value: bool) -> Upstream | None:
+def upstream_behind(publication: Behind, known: Runtimes) -> Upstream | None:
     """Where its calls go; None while no runtime serves its environment."""
     addresses = known.addresses.get(publication.environment_id, ())
     if not addresses:
         return None
-    secret = hop_secret(publication.gateway)
     return Upstream(
         id=publication.public_id,
         label=f"AI runtime for {publication.label}",
         targets=tuple(Target(f"{address}/-/{publication.public_id}") for address in addresses),
         timeout_ms=LONGEST_MS,
-        hop=HopSecret(value_digest(secret), secret if with_value else ""),
+        hop=True,
     )
 
 
@@ -349,9 +347,9 @@ def callers(subscriptions: QuerySet[Subscription], granted: Iterable[str]) -> It
 
 
 def hops() -> Iterator[Hop]:
-    """The gateways that may stand in front, by the digests of their secrets; one query."""
-    fronts = Gateway.objects.active().exclude(kind=Gateway.Kind.AI_RUNTIME).order_by("pk")
-    for gateway in fronts:
-        for number in hop_numbers():
-            digest = value_digest(hop_secret(gateway.public_id, number=number))
-            yield Hop(f"{gateway.public_id}-{number}", gateway.name, {"value_digest": digest})
+    """The gateways that may stand in front, by the digests of what they show; one query."""
+    fronts = Gateway.objects.active().exclude(kind__in=(Gateway.Kind.AI_RUNTIME, Gateway.Kind.MEMORY))
+    for gateway in fronts.order_by("pk"):
+        if gateway.token_sealed:
+            digest = value_digest(hop_secret(open_token(gateway)))
+            yield Hop(gateway.public_id, gateway.name, {"value_digest": digest})

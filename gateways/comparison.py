@@ -99,6 +99,6 @@ def refusal_of_upstream(upstream: Upstream, check_target: CheckTarget) -> str:
 
     Where AI runtimes are was said by whoever runs the gateways, like the gateways' own addresses.
     """
-    if upstream.hop is not None:
+    if upstream.hop:
         return ""
     return next(filter(None, (check_target(target.url) for target in upstream.targets)), "")

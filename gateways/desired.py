@@ -49,7 +49,7 @@ ROUTE_FIELDS = (
     *("public_id", "api_version_id", "environment_id", "environment__slug", "claim__path", "claim__host"),
     *("revision__public_id", "revision__policies", "revision__upstream_id", "revision__upstream__kind"),
     *("api_version__public_id", "api_version__major", "api_version__api__slug"),
-    *("api_version__api__team__slug", "gateway__public_id"),
+    "api_version__api__team__slug",
 )
 UPSTREAM_FIELDS = (
     *("public_id", "upstream_id", "environment_id", "targets", "health_path"),
@@ -105,7 +105,6 @@ class Published(NamedTuple):
     major: int
     api: str
     team: str
-    gateway: str
 
     @property
     def label(self) -> str:
@@ -130,11 +129,11 @@ class Published(NamedTuple):
     @property
     def behind(self) -> ai_desired.Behind:
         """What its gateway has to know of it where its calls go to AI runtimes."""
-        return ai_desired.Behind(self.public_id, self.environment_id, self.gateway, self.label)
+        return ai_desired.Behind(self.public_id, self.environment_id, self.label)
 
     @classmethod
     def of(cls, publication: Publication) -> Published:
-        """Needs `claim`, `environment`, `gateway`, `revision.upstream`, `api_version.api.team` loaded."""
+        """Needs `claim`, `environment`, `revision.upstream`, `api_version.api.team` loaded."""
         version, claim, revision = publication.api_version, publication.claim, publication.revision
         return cls(
             public_id=publication.public_id,
@@ -151,7 +150,6 @@ class Published(NamedTuple):
             major=version.major,
             api=version.api.slug,
             team=version.api.team.slug,
-            gateway=publication.gateway.public_id,
         )
 
 
@@ -254,7 +252,7 @@ def desired_publications() -> QuerySet[Publication]:
     return (
         Publication.objects.current()
         .exclude(api_version__state=ApiVersion.State.RETIRED)
-        .select_related("claim", "environment", "gateway", "revision__upstream", "api_version__api__team")
+        .select_related("claim", "environment", "revision__upstream", "api_version__api__team")
     )
 
 
@@ -319,7 +317,7 @@ def _items(gateway: Gateway, with_values: bool) -> Iterator[Item]:
         routes = _routes_on_runtime(gateway)
         yield from ai_desired.hops()
     else:
-        routes = _routes(gateway, with_values)
+        routes = _routes(gateway)
     yield from routes.items
     for found in routes.by_place.values():
         yield from found
@@ -333,10 +331,10 @@ def _items(gateway: Gateway, with_values: bool) -> Iterator[Item]:
             yield block_of(block, grants[block.subscription_id])
 
 
-def _routes(gateway: Gateway, with_values: bool) -> _Routes:
+def _routes(gateway: Gateway) -> _Routes:
     found = desired_publications().filter(gateway=gateway).order_by().select_related(None)
     publications = [Published(*row) for row in found.values_list(*ROUTE_FIELDS)]
-    upstreams = upstreams_for(publications, with_values=with_values)
+    upstreams = upstreams_for(publications)
     by_place: dict[Place, list[Route]] = defaultdict(list)
     used: dict[str, Upstream] = {}
     for publication in publications:
@@ -348,9 +346,7 @@ def _routes(gateway: Gateway, with_values: bool) -> _Routes:
     return _Routes(by_place, tuple(used.values()))
 
 
-def upstreams_for(
-    publications: Iterable[Published], *, with_values: bool = False, ahead: bool = False
-) -> dict[str, Upstream]:
+def upstreams_for(publications: Iterable[Published], *, ahead: bool = False) -> dict[str, Upstream]:
     """Where each of `publications` leads, by its public id; what leads nowhere is left out.
 
     One that goes to AI runtimes leads somewhere once they hold it; `ahead` says already where it will lead. One query,
@@ -366,7 +362,7 @@ def upstreams_for(
     known = ai_desired.runtimes()
     held = {one.public_id for one in behind} if ahead else ai_desired.held_by_runtimes(behind, known)
     for one in behind:
-        upstream = ai_desired.upstream_behind(one, known, with_value=with_values)
+        upstream = ai_desired.upstream_behind(one, known)
         if upstream is not None and one.public_id in held:
             found[one.public_id] = upstream
     return found

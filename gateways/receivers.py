@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, Q, QuerySet
 from django.dispatch import receiver
 
 from apis.models import UpstreamBinding
+from apis.models.upstream import AI_KINDS
 from audit.models import AuditEvent
 from audit.signals import event_recorded
 from gateways.actions import mark_behind, ring
@@ -20,6 +21,8 @@ from gateways.engine.document import Kind
 from gateways.engine.failpoints import failpoint
 from gateways.models import AppliedObject, Gateway, Publication
 from subscriptions.models import Block, Subscription
+
+RUNTIMES = Q(kind=Gateway.Kind.AI_RUNTIME, retired_at=None)
 
 type Touched = Callable[[str], QuerySet[Gateway]]
 """Given the public id of an event's target: the gateways that the event touches."""
@@ -37,22 +40,33 @@ def ring_touched(event: AuditEvent, **_kwargs: Any) -> None:
 
 
 def _of_gateway(public_id: str) -> QuerySet[Gateway]:
-    return Gateway.objects.filter(public_id=public_id)
+    """The gateway, and the AI runtimes, which have to know who stands in front of them."""
+    return Gateway.objects.filter(Q(public_id=public_id) | RUNTIMES)
 
 
 def _of_publication(public_id: str) -> QuerySet[Gateway]:
-    return Gateway.objects.filter(publications__public_id=public_id)
+    return _serving(Publication.objects.filter(public_id=public_id))
 
 
 def _of_version(public_id: str) -> QuerySet[Gateway]:
-    return Gateway.objects.filter(publications__api_version__public_id=public_id)
+    return _serving(Publication.objects.filter(api_version__public_id=public_id))
+
+
+def _serving(publications: QuerySet[Publication]) -> QuerySet[Gateway]:
+    """The gateways of `publications`, and the AI runtimes where one of them goes there."""
+    behind = RUNTIMES & Exists(publications.filter(revision__upstream__kind__in=AI_KINDS))
+    return Gateway.objects.filter(Q(pk__in=publications.values("gateway")) | behind)
+
+
+def _runtimes(_public_id: str) -> QuerySet[Gateway]:
+    return Gateway.objects.filter(RUNTIMES)
 
 
 def _of_binding(public_id: str) -> QuerySet[Gateway]:
     """Gateways that serve a revision of the upstream in the environment of the binding."""
     bindings = UpstreamBinding.objects.filter(public_id=public_id)
-    return Gateway.objects.filter(
-        publications__in=Publication.objects.current().filter(
+    return _serving(
+        Publication.objects.current().filter(
             revision__upstream__in=bindings.values("upstream"), environment__in=bindings.values("environment")
         )
     )
@@ -85,8 +99,8 @@ def _of_application(public_id: str) -> QuerySet[Gateway]:
 def _serving_or_holding(
     subscriptions: QuerySet[Subscription], kind: Kind, public_id: str
 ) -> QuerySet[Gateway]:
-    """Gateways on which what the subscriptions are for is published, and those that were seen to hold the object
-    itself, whatever is published there now.
+    """Gateways on which what the subscriptions are for is published, with the AI runtimes behind them, and those that
+    were seen to hold the object itself, whatever is published there now.
 
     Two sub-queries: one query over both joins would pair each publication with each object that is proven.
     """
@@ -95,8 +109,18 @@ def _serving_or_holding(
         environment__in=subscriptions.values("environment"),
     )
     holding = AppliedObject.objects.filter(kind=kind, object_id=public_id).exclude(digest="")
-    return Gateway.objects.filter(Q(pk__in=serving.values("gateway")) | Q(pk__in=holding.values("gateway")))
+    return _serving(serving) | Gateway.objects.filter(pk__in=holding.values("gateway"))
 
+
+AI_EVENTS = (
+    *("provider.created", "provider.changed", "provider.paused", "provider.resumed", "provider.removed"),
+    *("provider_key.added", "provider_key.replaced", "provider_key.paused", "provider_key.resumed"),
+    *("provider_key.removed", "ai_model.added", "ai_model.changed", "ai_model.enabled", "ai_model.disabled"),
+    *("ai_model.priced", "ai_model.price_cleared", "ai_models.updated"),
+    *("model_route.created", "model_route.changed", "model_route.retired"),
+    *("prompt.version_frozen", "prompt.label_moved"),
+)
+"""What only AI runtimes have to do with."""
 
 TOUCHED: dict[str, Touched] = {
     **dict.fromkeys(("gateway.created", "gateway.changed", "gateway.released"), _of_gateway),
@@ -106,6 +130,7 @@ TOUCHED: dict[str, Touched] = {
     **dict.fromkeys(("version.published", "version.retired"), _of_version),
     "binding.set": _of_binding,
     "environment.changed": _of_environment,
+    **dict.fromkeys(AI_EVENTS, _runtimes),
     **dict.fromkeys(
         (
             "subscription.opened",

@@ -9,15 +9,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from django.conf import settings
-
 from audit.sealing import checksum, current_key, keyed_digest, random_text, same, seal, unseal
 
 if TYPE_CHECKING:
     from gateways.models import Gateway
 
 PURPOSE = "gateway-token"
-HOP_PURPOSE = "ai-hop"
 PREFIX = "gha"
 FORM = re.compile(r"^[\x21-\x7e]{32,200}$")
 """A token given by an operator: 32 to 200 visible ASCII characters, no spaces."""
@@ -45,19 +42,6 @@ def token_matches(gateway: Gateway, value: str) -> bool:
     """Whether `value` is the token of `gateway`, compared in constant time."""
     digest = keyed_digest(value, purpose=PURPOSE, number=gateway.token_digest_key or None)
     return same(gateway.token_digest, digest)
-
-
-# ---- what a gateway shows to an AI runtime behind it ----
-
-
-def hop_numbers() -> list[int]:
-    """The numbers of the master keys by which secrets of gateways are known: of several, the highest makes them."""
-    return sorted(settings.MASTER_KEYS)
-
-
-def hop_secret(gateway: str, *, number: int | None = None) -> str:
-    """What the gateway with the public id `gateway` shows to an AI runtime: derived, so that it is stored nowhere."""
-    return keyed_digest(gateway, purpose=HOP_PURPOSE, number=number).hex()
 
 
 def _place(gateway: Gateway) -> str:

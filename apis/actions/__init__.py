@@ -11,7 +11,15 @@ from apis.actions.plans import (
 )
 from apis.actions.revisions import freeze_revision
 from apis.actions.specs import SpecNotAccepted, import_spec, read_document
-from apis.actions.upstreams import BindingValues, choose_upstream, create_upstream, give_upstream, set_binding
+from apis.actions.upstreams import (
+    BindingValues,
+    choose_upstream,
+    create_ai_upstream,
+    create_upstream,
+    give_upstream,
+    set_binding,
+    set_prompt_label,
+)
 from apis.actions.versions import (
     create_version,
     deprecate_version,
@@ -32,6 +40,7 @@ __all__ = [
     "change_plan",
     "choose_upstream",
     "close_plan",
+    "create_ai_upstream",
     "create_api",
     "create_environment",
     "create_plan",
@@ -49,6 +58,7 @@ __all__ = [
     "retire_sunset_versions",
     "retire_version",
     "set_binding",
+    "set_prompt_label",
     "share_api",
     "unshare_api",
 ]

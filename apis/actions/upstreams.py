@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
+from ai.models import ModelRoute, Prompt
 from apis.models import ApiVersion, Environment, Upstream, UpstreamBinding
 from audit.actions import record_event
 from audit.models import ActionRefused
@@ -20,6 +21,78 @@ from teams.models import Actor, Team, Verb
 
 MOST_TARGETS = 20
 MOST_WEIGHT = 1000
+
+
+@transaction.atomic
+def create_ai_upstream(
+    *,
+    actor: Actor,
+    team: Team,
+    name: str,
+    prompt: Prompt | None = None,
+    labels: Mapping[Environment, str],
+    model_routes: Sequence[ModelRoute] = (),
+) -> Upstream:
+    """A new upstream of `team` whose calls go to AI runtimes: to `prompt`, to the aliases `model_routes`, or both.
+
+    `labels` say by environment which version of the prompt answers; without a prompt they are empty, and name where
+    the aliases are offered. Raises PermissionDenied, ValidationError.
+    """
+    actor.require(Verb.API_EDIT, team)
+    if prompt is None and not model_routes:
+        raise ValidationError({"model_routes": _("Choose a prompt, or at least one model route.")})
+    _require_own(actor, team, prompt, model_routes)
+    kind = Upstream.Kind.PROMPT if prompt else Upstream.Kind.MODEL
+    upstream = Upstream(team=team, name=name, kind=kind, prompt=prompt)
+    upstream.full_clean()
+    upstream.save()
+    upstream.model_routes.set(model_routes)
+    after = {
+        "name": name,
+        "kind": upstream.kind,
+        "prompt": prompt.slug if prompt else "",
+        "model_routes": sorted(route.alias for route in model_routes),
+    }
+    record_event("upstream.created", upstream, actor=actor, after=after)
+    for environment, label in labels.items():
+        set_prompt_label(upstream, actor=actor, environment=environment, label=label)
+    return upstream
+
+
+@transaction.atomic
+def set_prompt_label(
+    upstream: Upstream, *, actor: Actor, environment: Environment, label: str
+) -> UpstreamBinding:
+    """Say which version of its prompt `upstream` answers with in `environment`. Raises PermissionDenied,
+    ValidationError where the prompt has no such label."""
+    upstream = Upstream.objects.select_for_update(of=("self",)).select_related("team").get(pk=upstream.pk)
+    actor.require(Verb.API_EDIT, upstream.team)
+    prompt = upstream.prompt
+    if prompt is not None and not prompt.labels.filter(name=label).exists():
+        text = _("%(prompt)s has no label %(label)s. Give it to a version, then choose it here.")
+        raise ValidationError({"label": text % {"prompt": prompt, "label": label}})
+    binding = upstream.bindings.filter(environment=environment).first()
+    before = {"environment": environment.slug, "label": binding.prompt_label} if binding else {}
+    binding = binding or UpstreamBinding(upstream=upstream, environment=environment)
+    binding.prompt_label = label if prompt is not None else ""
+    binding.full_clean(exclude=["targets"])
+    after = {"environment": environment.slug, "label": binding.prompt_label}
+    if before == after:
+        return binding
+    binding.save()
+    record_event("binding.set", binding, actor=actor, before=before, after=after)
+    return binding
+
+
+def _require_own(actor: Actor, team: Team, prompt: Prompt | None, model_routes: Sequence[ModelRoute]) -> None:
+    """A team offers its own prompts, and aliases that are its own or shared."""
+    if prompt is not None and prompt.team_id != team.pk:
+        raise ActionRefused(_("This prompt belongs to another team. Choose one of your own."))
+    foreign = [route for route in model_routes if route.team_id not in {None, team.pk}]
+    if foreign:
+        raise ActionRefused(_("%(route)s belongs to another team.") % {"route": foreign[0]})
+    if model_routes:
+        actor.require(Verb.AI_VIEW, team)
 
 
 @dataclass(frozen=True, slots=True)

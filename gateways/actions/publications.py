@@ -17,6 +17,7 @@ from audit.models import ActionRefused
 from gateways.actions.deployments import ask_deployment
 from gateways.models import BasePathClaim, Gateway, GatewayListener, Publication
 from gateways.queries.capabilities import refusals_of
+from gateways.queries.places import with_runtimes
 from subscriptions.actions import tell_subscribers
 from teams.models import Actor, Team, Verb
 
@@ -173,6 +174,11 @@ def _publish_one(
 
 def check_place(gateway: Gateway, environment: Environment, version: ApiVersion) -> GatewayListener:
     """The listener that would serve `version`. Raises ActionRefused where it may not be published."""
+    if gateway.kind == Gateway.Kind.AI_RUNTIME:
+        raise ActionRefused(
+            _("%(gateway)s stands behind other gateways. Choose one of those.") % {"gateway": gateway},
+            code="gateway_unable",
+        )
     if gateway.retired_at is not None:
         raise ActionRefused(
             _("%(gateway)s is retired. Choose another gateway.") % {"gateway": gateway},
@@ -201,7 +207,11 @@ def refuse_if_unable(gateway: Gateway, environment: Environment, binding: Upstre
 
 
 def _binding(revision: Revision, environment: Environment) -> UpstreamBinding:
-    binding = UpstreamBinding.objects.filter(upstream=revision.upstream_id, environment=environment).first()
+    found = UpstreamBinding.objects.filter(upstream=revision.upstream_id, environment=environment)
+    binding = found.select_related("upstream").first()
+    if binding is not None and binding.upstream.is_ai:
+        _require_runtime(environment)
+        return binding
     if binding is None or not binding.targets:
         raise ActionRefused(
             _("The upstream %(upstream)s has no address in %(environment)s. Give it one, then publish.")
@@ -209,6 +219,15 @@ def _binding(revision: Revision, environment: Environment) -> UpstreamBinding:
             code="binding_missing",
         )
     return binding
+
+
+def _require_runtime(environment: Environment) -> None:
+    if not with_runtimes().filter(pk=environment.pk).exists():
+        raise ActionRefused(
+            _("No AI runtime serves %(environment)s. Ask an administrator to add one.")
+            % {"environment": environment},
+            code="no_ai_runtime",
+        )
 
 
 # ---- base paths ----

@@ -20,6 +20,7 @@ from django.db.models.functions import Cast, Coalesce, Now
 
 from audit.sealing import SealBroken
 from gateways.actions.deployments import Journal, abandon_running
+from gateways.actions.hand_over import hand_over
 from gateways.actions.lease import (
     Lease,
     LeaseLost,
@@ -276,7 +277,9 @@ class _Run:
             result.confirmed, result.unconfirmed = verdict.confirmed, verdict.unconfirmed
         renew_lease(self.lease)
         if not self.away:
-            write_proofs(self.lease, _finding(result, proven))
+            finding = _finding(result, proven)
+            write_proofs(self.lease, finding)
+            hand_over(self.gateway, finding)
 
     # ---- how it ends ----
 

@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import structlog
 
@@ -28,8 +29,8 @@ _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 class GatewayProcess:
     """Keeps one process running: a dead one is started again after a growing wait.
 
-    `command` is run in the store's directory and writes to its log, or with an `environment` of its own where the
-    agent runs; `before_start` is called before each start,
+    `command` is run in the store's directory, or another one, and writes to its log; `environment` is its own, if it
+    has one; `before_start` is called before each start,
     to open a new log segment; `killed` when a signal ended it before it could write its last lines. `starting` is
     held while it starts: whoever holds it may change several files.
     """
@@ -41,6 +42,7 @@ class GatewayProcess:
         name: str,
         command: Sequence[str],
         environment: Mapping[str, str] | None = None,
+        directory: Path | None = None,
         before_start: Callable[[], None],
         killed: Callable[[], None] = lambda: None,
     ) -> None:
@@ -48,6 +50,7 @@ class GatewayProcess:
         self._name = name
         self._command = command
         self._environment = environment
+        self._directory = directory or store.root
         self._before_start = before_start
         self._killed = killed
         self._process: asyncio.subprocess.Process | None = None
@@ -129,7 +132,7 @@ class GatewayProcess:
         with log:
             process = await asyncio.create_subprocess_exec(
                 *self._command,
-                cwd=self._store.root if self._environment is None else None,
+                cwd=self._directory,
                 env=self._environment,
                 umask=0o077,
                 stdin=asyncio.subprocess.DEVNULL,

@@ -66,18 +66,11 @@ class HealthCheck:
 
 
 @dataclass(frozen=True, slots=True)
-class HopSecret:
-    """What a gateway shows to an AI runtime behind it. `value` is a secret, left out wherever it is not needed."""
-
-    value_digest: str
-    value: str = field(default="", repr=False, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
 class Upstream(_Digested):
     """Where traffic goes: `id` is the public id of an UpstreamBinding, or of a Publication behind an AI runtime.
 
-    `hop` is sent along as a header of its own, with what the gateway knows of the caller.
+    With `hop` the gateway shows that it is one (`gateways.engine.wire.hop_secret`), so that what it says of the caller
+    is believed.
     """
 
     kind: ClassVar[Kind] = Kind.UPSTREAM
@@ -87,7 +80,7 @@ class Upstream(_Digested):
     timeout_ms: int = 15_000
     connect_timeout_ms: int = 2_000
     health: HealthCheck | None = None
-    hop: HopSecret | None = None
+    hop: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,8 +358,9 @@ def to_plain(item: Item) -> dict[str, Any]:
 def _upstream_to_plain(upstream: Upstream) -> dict[str, Any]:
     """`asdict` copies deeply, which is ten times slower and only an upstream needs."""
     plain = asdict(upstream)
-    hop = plain.pop("hop")
-    return {**plain, "hop": {"value_digest": hop["value_digest"]}} if hop else plain
+    if not upstream.hop:
+        del plain["hop"]
+    return plain
 
 
 def from_plain(plain: Mapping[str, Any]) -> Item:
@@ -379,7 +373,6 @@ def from_plain(plain: Mapping[str, Any]) -> Item:
     if kind is Kind.UPSTREAM:
         values["targets"] = tuple(Target(**target) for target in values["targets"])
         values["health"] = HealthCheck(**values["health"]) if values.get("health") else None
-        values["hop"] = HopSecret(**values["hop"]) if values.get("hop") else None
     for name in ("cors_origins", "routes"):
         if name in values:
             values[name] = tuple(values[name])

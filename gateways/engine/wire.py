@@ -6,6 +6,7 @@ They are two programs that import nothing of each other, so their agreement stan
 from __future__ import annotations
 
 import hashlib
+import hmac
 from collections.abc import Mapping
 
 from gateways.engine.document import Kind
@@ -65,6 +66,17 @@ NGINX_LOG_FIELDS = (
 )
 """What nginx writes per call, in the same places: the time is that of the end, times are seconds, a key is named by
 its public id, a failure is one of those of `gateways.agent.feed`."""
+
+HOP_HEADER = "x-gatehouse-hop"
+HOP_VARIABLE = "GATEHOUSE_HOP"
+"""The header in which a gateway shows an AI runtime that it is one, and the variable from which Envoy takes it."""
+
+
+def hop_secret(token: str) -> str:
+    """What a gateway shows to AI runtimes: made of the token that its agent and the portal share, so that neither has
+    to be told it."""
+    return hmac.digest(token.encode(), b"gatehouse ai hop 1", "sha256").hex()
+
 
 _ENVOY_FILES: Mapping[Kind, tuple[str, ...]] = {
     Kind.UPSTREAM: ("cds",),

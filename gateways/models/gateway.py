@@ -33,6 +33,10 @@ class GatewayQuerySet(RecordQuerySet["Gateway"]):
     def active(self) -> GatewayQuerySet:
         return self.filter(retired_at=None)
 
+    def for_publishers(self) -> GatewayQuerySet:
+        """Those that an API can be published on: AI runtimes stand behind them and are no choice."""
+        return self.active().exclude(kind=Gateway.Kind.AI_RUNTIME)
+
 
 class Gateway(Record):
     """A data plane. `token_sealed` opens its agents, which prove themselves with it too (`token_digest`).

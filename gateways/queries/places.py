@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from apis.models import ApiVersion
+from apis.models import ApiVersion, Environment
 from gateways.models import Gateway, GatewayListener, Publication
 from teams.models import Actor
 
@@ -33,7 +34,7 @@ class PlaceOption:
 def place_options(version: ApiVersion, actor: Actor) -> list[PlaceOption]:
     """Every environment of every gateway that `actor` sees, in order; five queries."""
     listeners = (
-        GatewayListener.objects.filter(gateway__in=Gateway.objects.visible_to(actor).active())
+        GatewayListener.objects.filter(gateway__in=Gateway.objects.visible_to(actor).for_publishers())
         .select_related("gateway", "environment")
         .prefetch_related("environment__publishers")
         .order_by("environment__position", "environment__slug", "gateway__name")
@@ -45,24 +46,36 @@ def place_options(version: ApiVersion, actor: Actor) -> list[PlaceOption]:
     bound = (
         set(version.upstream.bindings.values_list("environment", flat=True)) if version.upstream else set()
     )
+    needs_runtime = bool(version.upstream and version.upstream.is_ai)
+    runtimes = set(with_runtimes().values_list("pk", flat=True)) if needs_runtime else None
     return [
         PlaceOption(
             f"{listener.gateway.slug}.{listener.environment.slug}",
             listener.gateway,
             listener,
             known.get((listener.gateway_id, listener.environment_id)),
-            _obstacle(listener, version, bound),
+            _obstacle(listener, version, bound, runtimes),
         )
         for listener in listeners
     ]
 
 
-def _obstacle(listener: GatewayListener, version: ApiVersion, bound: set[int]) -> Any:
+def with_runtimes() -> QuerySet[Environment]:
+    """The environments in which an AI runtime answers."""
+    runtimes = Gateway.objects.active().filter(kind=Gateway.Kind.AI_RUNTIME)
+    return Environment.objects.filter(listeners__gateway__in=runtimes).distinct()
+
+
+def _obstacle(
+    listener: GatewayListener, version: ApiVersion, bound: set[int], runtimes: set[int] | None
+) -> Any:
     publishers = listener.environment.publishers.all()
     if publishers and version.api.team not in publishers:
         return _("Your team may not publish here. Ask an administrator.")
     if listener.environment_id not in bound:
         return _("The upstream has no address here yet.")
+    if runtimes is not None and listener.environment_id not in runtimes:
+        return _("No AI runtime serves this environment. Ask an administrator to add one.")
     return ""
 
 

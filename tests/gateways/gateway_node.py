@@ -114,6 +114,7 @@ class RunningNode:
     portal_url: str = ""
     name: str = "node-1"
     ca_file: str = ""
+    token: str = TOKEN
     agent_port: int = field(default_factory=free_port)
     production_port: int = field(default_factory=free_port)
     sandbox_port: int = field(default_factory=free_port)
@@ -138,7 +139,7 @@ class RunningNode:
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(ROOT),
             "GATEHOUSE_AGENT_LISTEN": f"127.0.0.1:{self.agent_port}",
-            "GATEHOUSE_AGENT_TOKEN": TOKEN,
+            "GATEHOUSE_AGENT_TOKEN": self.token,
             "GATEHOUSE_PORTAL_URL": self.portal_url,
             "GATEHOUSE_NODE_NAME": self.name,
             "GATEHOUSE_AGENT_STATE": str(self.state),
@@ -149,6 +150,8 @@ class RunningNode:
             "GATEHOUSE_NGINX_STATUS": f"unix:{self.admin_socket}",
             "GATEHOUSE_NGINX_CONCURRENCY": "2",
             "GATEHOUSE_NGINX_CA_FILE": self.ca_file,
+            "GATEHOUSE_AI_CONTROL": f"unix:{self.admin_socket}",
+            "GATEHOUSE_AI_NETWORKS": "127.0.0.0/8",
         }
 
     def start(self) -> None:
@@ -214,8 +217,9 @@ class RunningNode:
 
     def admin_answers(self) -> bool:
         """Whether a gateway is there."""
+        paths = {"envoy": "/ready", "nginx": "/served", "ai_runtime": "/state"}
         try:
-            return bool(self.admin("/ready" if self.kind == "envoy" else "/served"))
+            return bool(self.admin(paths[self.kind]))
         except httpx.TransportError:
             return False
 

@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 import httpx
@@ -54,6 +55,7 @@ class AiRuntimePlane:
             name="ai_runtime",
             command=[sys.executable, "-m", "ai.runtime"],
             environment=_environment(settings, store, ca_file),
+            directory=Path.cwd(),
             before_start=before_start,
             killed=killed,
         )

@@ -27,7 +27,7 @@ from gateways.agent.store import Store, write_atomically
 from gateways.engine.document import canonical_json
 from gateways.engine.failpoints import failpoint
 from gateways.engine.pushes import Push
-from gateways.engine.wire import subscription_of, version_of
+from gateways.engine.wire import HOP_VARIABLE, hop_secret, subscription_of, version_of
 
 PHASE_S = 20.0
 WARMING_S = 5.0
@@ -84,7 +84,12 @@ class EnvoyPlane:
         self.software = _software()
         self.admin = Admin(settings.admin)
         self.process = GatewayProcess(
-            store, name="envoy", command=self._command(), before_start=before_start, killed=killed
+            store,
+            name="envoy",
+            command=self._command(),
+            environment={**os.environ, HOP_VARIABLE: hop_secret(settings.token)},
+            before_start=before_start,
+            killed=killed,
         )
 
     @property

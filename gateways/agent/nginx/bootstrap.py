@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import resource
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gateways.engine.directives import Directive, Expression, block, directive, render
 from gateways.engine.wire import FILES_DIRECTORY, SPOOFED_PREFIXES
@@ -39,6 +39,7 @@ class NodeOptions:
     resolver: str
     ca_file: str
     features: frozenset[str]
+    hop: str = field(repr=False)
 
 
 OPTIONAL = ("keepalive_min_timeout", "more_clear_input_headers")
@@ -107,6 +108,12 @@ def _http(options: NodeOptions) -> list[Directive]:
         directive("request_pool_size", CALL_MEMORY),
         directive("keepalive_timeout", "300s"),
         directive("keepalive_requests", 1_000_000),
+        block(
+            "map",
+            Expression("$server_port"),
+            Expression("$gatehouse_hop"),
+            inside=[directive("default", options.hop)],
+        ),
     ]
     if "keepalive_min_timeout" in options.features:
         found.append(directive("keepalive_min_timeout", f"{KEEPALIVE_MIN_MS}ms"))

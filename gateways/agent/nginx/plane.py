@@ -50,7 +50,7 @@ from gateways.engine.directives import NotDirectives, parse
 from gateways.engine.document import Kind, canonical_json
 from gateways.engine.failpoints import failpoint
 from gateways.engine.pushes import Push
-from gateways.engine.wire import FILES_DIRECTORY, content_digest
+from gateways.engine.wire import FILES_DIRECTORY, content_digest, hop_secret
 
 logger = structlog.get_logger(__name__)
 
@@ -109,6 +109,7 @@ class NginxPlane:
             resolver=f"127.0.0.1:{self._names.port}",
             ca_file=ca_file,
             features=_features(self._binary),
+            hop=hop_secret(settings.token),
         )
         self._client = client_at(settings.admin, timeout=5.0)
         self._files: Mapping[str, str] = {}

@@ -12,7 +12,7 @@ from gateways.drivers.agents.client import AgentClient, Served, on_every_node
 from gateways.drivers.agents.inspection import ReadFiles, Setup, inspect_node
 from gateways.drivers.agents.nodes import merged, named_in, shows, states
 from gateways.engine.changes import ChangeSet
-from gateways.engine.document import Document, Key, ProviderKey, Upstream, ref
+from gateways.engine.document import Document, Key, ProviderKey, ref
 from gateways.engine.drift import Reading
 from gateways.engine.driver import Adapted, Connection, DriverError, Feature, Mark, Progress, Scope, Verdict
 from gateways.engine.pushes import difference, make_push
@@ -143,10 +143,7 @@ class AgentDriver:
         """A key without its value would be an empty key, which is no key at all; so it is with other secrets."""
         keys = document.of_kind(Key) if self.knows_keys else ()
         vendors = (key for key in document.of_kind(ProviderKey) if not key.reference)
-        hops = (
-            upstream for upstream in document.of_kind(Upstream) if upstream.hop and not upstream.hop.value
-        )
-        empty = tuple(ref(item) for item in (*keys, *vendors) if not item.value) + tuple(map(ref, hops))
+        empty = tuple(ref(item) for item in (*keys, *vendors) if not item.value)
         if empty:
             text = f"{len(empty)} keys came without their values."
             raise DriverError(text, permanent=True, offenders=empty)

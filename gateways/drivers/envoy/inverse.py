@@ -39,6 +39,7 @@ from gateways.engine.document import (
     value_digest,
 )
 from gateways.engine.driver import Listener
+from gateways.engine.wire import HOP_HEADER
 
 type Resources = Mapping[str, list[Json]]
 
@@ -192,13 +193,13 @@ def _dicts(value: object) -> Iterator[Json]:
 
 def _read_upstreams(clusters: Iterable[Json], places: Mapping[str, list[Place]], found: _Found) -> None:
     """The targets stand in the cluster; the time and the path prefix in the routes that lead to it."""
-    ways: dict[str, set[tuple[str, int]]] = defaultdict(set)
+    ways: dict[str, set[Way]] = defaultdict(set)
     entries = [place.entry for on in places.values() for place in on]
     _each(entries, lambda entry: ways[entry["route"]["cluster"]].add(_way(entry)))
     _each(clusters, lambda resource: _read_upstream(resource, ways, found))
 
 
-def _read_upstream(resource: Json, ways: Mapping[str, set[tuple[str, int]]], found: _Found) -> None:
+def _read_upstream(resource: Json, ways: Mapping[str, set[Way]], found: _Found) -> None:
     name = _text(resource["name"])
     known = found.known(Upstream, name)
     try:
@@ -212,15 +213,22 @@ def _read_upstream(resource: Json, ways: Mapping[str, set[tuple[str, int]]], fou
         found.take(read)
 
 
-def _way(entry: Json) -> tuple[str, int]:
-    """The path prefix of the targets and the time that a call may take, as one route has them."""
+type Way = tuple[str, int, bool]
+"""The path prefix of the targets, the time that a call may take, and whether the gateway shows that it is one."""
+
+
+def _way(entry: Json) -> Way:
+    """The way to an upstream, as one route has it."""
     prefix = _text(entry["route"]["regex_rewrite"]["substitution"]).removesuffix("/").replace("\\\\", "\\")
-    return prefix, _milliseconds(entry["route"]["timeout"])
+    added = [row["header"]["key"] for row in entry.get("request_headers_to_add", ())]
+    return prefix, _milliseconds(entry["route"]["timeout"]), HOP_HEADER in added
 
 
-def _upstream(resource: Json, known: Upstream | None, ways: set[tuple[str, int]]) -> Upstream:
-    before = (address(known.targets[0].url).prefix, known.timeout_ms) if known else ("", 15_000)
-    prefix, timeout_ms = before if before in ways or not ways else min(ways)
+def _upstream(resource: Json, known: Upstream | None, ways: set[Way]) -> Upstream:
+    before = (
+        (address(known.targets[0].url).prefix, known.timeout_ms, known.hop) if known else ("", 15_000, False)
+    )
+    prefix, timeout_ms, hop = before if before in ways or not ways else min(ways)
     targets = tuple(
         Target(_url(entry, prefix), _whole(entry["load_balancing_weight"]))
         for group in resource["load_assignment"]["endpoints"]
@@ -236,6 +244,7 @@ def _upstream(resource: Json, known: Upstream | None, ways: set[tuple[str, int]]
         timeout_ms=timeout_ms,
         connect_timeout_ms=_milliseconds(resource["connect_timeout"]),
         health=_health(checks[0]) if checks else None,
+        hop=hop,
     )
 
 

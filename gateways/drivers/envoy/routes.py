@@ -12,6 +12,7 @@ from gateways.drivers.envoy import filters, tree
 from gateways.drivers.envoy.resources import HTTP, ROUTES, Json, seconds, typed
 from gateways.engine.document import Document, Grant, Route, Upstream, canonical_json
 from gateways.engine.driver import Listener
+from gateways.engine.wire import HOP_HEADER, HOP_VARIABLE
 
 CORS_FILTER = "envoy.filters.http.cors"
 _CORS_HEADERS = (
@@ -61,6 +62,7 @@ def route_entry(route: Route, upstream: Upstream, clients: Sequence[str]) -> Jso
     """One publication. It is protected by construction: the sentinel is always on its list of clients."""
     return {
         "name": route.id,
+        **(_PROOF if upstream.hop else {}),
         "match": {"path_separated_prefix": route.base_path},
         "route": {
             "cluster": upstream.id,
@@ -74,6 +76,15 @@ def route_entry(route: Route, upstream: Upstream, clients: Sequence[str]) -> Jso
     }
 
 
+_PROOF: Json = {
+    # The node's own: the agent starts Envoy with it, so that it stands in no file of routes.
+    "request_headers_to_add": [
+        {
+            "header": {"key": HOP_HEADER, "value": f"%ENVIRONMENT({HOP_VARIABLE})%"},
+            "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+        }
+    ]
+}
 _RETRY = {
     # Only what never reached the upstream is tried again: a call is not sent twice.
     "retry_on": "connect-failure,refused-stream",

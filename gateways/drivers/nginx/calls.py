@@ -142,6 +142,7 @@ def _upstream_side() -> list[Directive]:
         directive("proxy_set_header", "X-Gatehouse-Subscription", tables.SUBSCRIPTION),
         directive("proxy_set_header", "X-Gatehouse-Application", tables.APPLICATION),
         directive("proxy_set_header", "X-Gatehouse-Limit", ""),
+        directive("proxy_set_header", "X-Gatehouse-Hop", tables.PROOF),
         directive("proxy_set_header", "X-API-Key", ""),
         directive("proxy_set_header", "Authorization", ""),
         *removed,

@@ -139,6 +139,7 @@ def _upstream(group: Directive, location: Directive | None, found: _Found) -> Up
         "targets": _in_the_words_of(known, targets),
         "timeout_ms": _milliseconds(location.first("proxy_read_timeout")),
         "connect_timeout_ms": _milliseconds(location.first("proxy_connect_timeout")),
+        "hop": _set(location, "$gatehouse_route") in found.table(tables.ROUTE, tables.PROOF),
     }
     return replace(known, **changed) if known else Upstream(name, "", **changed)
 

@@ -13,7 +13,7 @@ from email.utils import formatdate
 from gateways.drivers.agents.limits import room
 from gateways.drivers.nginx.limits import shape_of
 from gateways.engine.directives import Directive, Expression, block, directive
-from gateways.engine.document import Block, Document, Grant, Key, Limit
+from gateways.engine.document import Block, Document, Grant, Key, Limit, Route, Upstream
 
 KEY = Expression("$gatehouse_key")
 FOUND = Expression("$gatehouse_found")
@@ -24,6 +24,8 @@ GRANTED = Expression("$gatehouse_granted")
 UNTIL = Expression("$gatehouse_until")
 LIMIT = Expression("$gatehouse_limit")
 RESET = Expression("$gatehouse_reset")
+ROUTE = Expression("$gatehouse_route")
+PROOF = Expression("$gatehouse_proof")
 ACCESS = Expression("$gatehouse_subscription $gatehouse_route")
 _BUCKET_BYTES = 256
 
@@ -87,6 +89,15 @@ def shapes_by_route(document: Document, nodes: int) -> dict[str, list[str]]:
         for route in grant.routes if grant.limit else ():
             found.setdefault(route, set()).add(names[grant.limit])
     return {route: sorted(shapes) for route, shapes in found.items()}
+
+
+def proofs(document: Document) -> Directive:
+    """The routes to AI runtimes, to which the node shows that it is a gateway. What it shows is its own."""
+    hops = {upstream.id for upstream in document.of_kind(Upstream) if upstream.hop}
+    entries = [route.id for route in document.of_kind(Route) if route.upstream in hops]
+    return block(
+        "map", ROUTE, PROOF, inside=[directive(name, Expression("$gatehouse_hop")) for name in entries]
+    )
 
 
 def origins(pairs: Iterable[tuple[str, str]]) -> Directive:

@@ -30,7 +30,7 @@ def files(document: Document, listeners: Sequence[Listener], *, address: str, no
         SUBSCRIPTIONS_FILE: tables.subscriptions(document, nodes),
         KEYS_FILE: tables.keys(document),
         BLOCKS_FILE: tables.blocks(document),
-        CALLS_FILE: [*calls.file(), tables.origins(pairs)],
+        CALLS_FILE: [*calls.file(), tables.origins(pairs), tables.proofs(document)],
     }
     for port, on in by_port(listeners).items():
         found[routes.file_name(port)] = routes.servers(port, on, document, shapes, address)

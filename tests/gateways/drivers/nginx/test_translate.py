@@ -200,7 +200,7 @@ def accepted(directory: Path, texts: dict[str, str], ca_file: str) -> str:
     """What nginx says against `texts`; empty when it takes them."""
     for name in ("conf", "usage", "tmp"):
         (directory / name).mkdir(exist_ok=True)
-    options = NodeOptions(1, f"unix:{directory}/s.sock", "127.0.0.1:53", ca_file, frozenset())
+    options = NodeOptions(1, f"unix:{directory}/s.sock", "127.0.0.1:53", ca_file, frozenset(), "proof")
     (directory / "nginx.conf").write_text(nginx_conf(options))
     (directory / "served.conf").write_text(served_conf("x"))
     for name, text in texts.items():

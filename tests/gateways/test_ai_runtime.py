@@ -1,0 +1,218 @@
+"""A prompt on the whole way: on the AI runtime first, then on the gateway in front, called on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from django.utils import timezone
+
+from ai.models import (
+    AiModel,
+    ModelPrice,
+    ModelRoute,
+    Prompt,
+    PromptLabel,
+    PromptVersion,
+    Provider,
+    ProviderKey,
+    RouteTarget,
+)
+from ai.sealing import seal_provider_key
+from apis.actions import choose_upstream, create_ai_upstream
+from apis.models import ApiVersion
+from gateways.actions import mark_behind, publish, reconcile, withdraw
+from gateways.enforcement import enforcement_of
+from gateways.engine.document import value_digest
+from gateways.models import Deployment, Gateway, GatewayListener, Publication
+from teams.models import Team
+from teams.models.actor import SYSTEM
+from tests import factories
+from tests.ai import vendor as vendors
+from tests.ai.vendor import Vendor
+from tests.gateways.gateway_node import TOKEN, RunningNode
+
+pytestmark = [pytest.mark.envoy, pytest.mark.django_db(transaction=True)]
+
+VALUES = {"text": "Good morning", "target_lang": "fr"}
+RATES = [{"unit": "input", "nanos": 1_000_000_000}, {"unit": "output", "nanos": 2_000_000_000}]
+
+
+@pytest.fixture
+def vendor() -> Iterator[Vendor]:
+    with Vendor() as found:
+        yield found
+
+
+@contextmanager
+def gateway_of(
+    kind: str, slug: str, directory: Path, portal_url: str
+) -> Iterator[tuple[Gateway, RunningNode]]:
+    """A gateway with one node that reports to the portal of a test."""
+    node = RunningNode(directory / slug, kind=kind, portal_url=portal_url, name=f"{slug}-1")
+    gateway = factories.make_gateway(slug, kind, token=f"{TOKEN}-of-{slug}")
+    gateway.options = {"listen": "127.0.0.1"}
+    gateway.save()
+    for listener in GatewayListener.objects.filter(gateway=gateway).select_related("environment"):
+        port = node.production_port if listener.environment.slug == "production" else node.sandbox_port
+        listener.port, listener.public_url = port, f"http://127.0.0.1:{port}"
+        listener.save()
+    node.token = f"{TOKEN}-of-{slug}"
+    node.start()
+    try:
+        yield gateway, node
+    finally:
+        node.stop()
+
+
+@pytest.fixture
+def runtime(tmp_path: Path, live_server: Any) -> Iterator[Gateway]:
+    with gateway_of("ai_runtime", "models", tmp_path, live_server.url) as (gateway, _node):
+        yield gateway
+
+
+@pytest.fixture(params=["envoy"])
+def edge(
+    request: pytest.FixtureRequest, tmp_path: Path, live_server: Any
+) -> Iterator[tuple[Gateway, RunningNode]]:
+    with gateway_of(request.param, "edge", tmp_path, live_server.url) as found:
+        yield found
+
+
+@pytest.fixture
+def prompt(shop: Team, vendor: Vendor) -> Prompt:
+    """A prompt in use, and all that answers it."""
+    provider = Provider.objects.create(slug="vendor", name="Vendor", base_url=f"{vendor.url}/v1")
+    key = ProviderKey(provider=provider, label="main", value_digest=value_digest("sk-vendor"))
+    key.sealed = seal_provider_key(key, "sk-vendor")
+    key.save()
+    model = AiModel.objects.create(
+        provider=provider, remote="small", max_output=1000, capabilities=["stream"]
+    )
+    ModelPrice.objects.create(model=model, version="2026-01-01", valid_from=timezone.now(), rates=RATES)
+    route = ModelRoute.objects.create(alias="fast")
+    RouteTarget.objects.create(route=route, model=model)
+    prompt = Prompt.objects.create(team=shop, slug="translate", name="Translate")
+    freeze(prompt, route, "Translate into {{target_lang}}: {{text}}")
+    return prompt
+
+
+def freeze(prompt: Prompt, route: ModelRoute, text: str) -> PromptVersion:
+    """Another version, named production at once."""
+    version = PromptVersion.objects.create(
+        prompt=prompt,
+        number=prompt.versions.count() + 1,
+        messages=[{"role": "user", "content": text}],
+        variables=[
+            {"name": "text", "type": "string"},
+            {"name": "target_lang", "type": "string", "enum": ["fr", "de"]},
+        ],
+        route=route,
+        frozen_by="alice",
+    )
+    PromptLabel.objects.update_or_create(
+        prompt=prompt, name=PromptLabel.PRODUCTION, defaults={"version": version}
+    )
+    return version
+
+
+@pytest.fixture
+def translate(shop: Team, prompt: Prompt) -> ApiVersion:
+    """An API whose calls go to the prompt."""
+    version = factories.make_version(factories.make_api(shop, "Translate"))
+    labels = {factories.make_environment(): PromptLabel.PRODUCTION}
+    upstream = create_ai_upstream(actor=SYSTEM, team=shop, name="translate", prompt=prompt, labels=labels)
+    return choose_upstream(version, actor=SYSTEM, upstream=upstream)
+
+
+def run(gateway: Gateway) -> Deployment | None:
+    mark_behind([gateway.pk])
+    return reconcile(Gateway.objects.get(pk=gateway.pk), whether_due=True)
+
+
+def is_rung(gateway: Gateway) -> bool:
+    return Gateway.objects.get(pk=gateway.pk).behind_since is not None
+
+
+def call(node: RunningNode, key: str, body: Any = VALUES, **headers: str) -> httpx.Response:
+    url = f"http://127.0.0.1:{node.production_port}/shop/translate/v1"
+    return httpx.post(url, json=body, headers={"x-api-key": key, **headers}, trust_env=False)
+
+
+def states(publication: Publication) -> dict[str, str]:
+    found = enforcement_of(Publication.objects.get(pk=publication.pk))
+    return {segment.slug: segment.state.value for segment in found.segments}
+
+
+def test_the_runtime_comes_first_and_goes_last(
+    runtime: Gateway,
+    edge: tuple[Gateway, RunningNode],
+    translate: ApiVersion,
+    prompt: Prompt,
+    vendor: Vendor,
+) -> None:
+    front, node = edge
+    vendor.answers(vendors.completion("Bonjour"))
+    publication = publish(translate, front, factories.make_environment(), actor=SYSTEM)
+    subscription = factories.make_subscription(plan_revision=factories.make_plan(translate.api))
+    _credential, key = factories.make_credential(subscription)
+
+    run(front)
+    assert states(publication) == {"edge": "pushing", "models": "pushing"}
+    assert call(node, key).status_code == 404, "the gateway has no route yet"
+
+    deployment = run(runtime)
+    assert deployment is not None
+    assert deployment.state == Deployment.State.SUCCEEDED, deployment.message
+    assert run(runtime) is None, "a second run finds nothing to do"
+    assert is_rung(front), "the proof of the one is the bell of the other"
+    run(front)
+    assert states(publication) == {"edge": "live", "models": "live"}
+    answer = call(node, key)
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["output"] == "Bonjour"
+    assert answer.json()["cost"]["amount"] == "0.00002"
+    assert vendor.asked[-1].headers["authorization"] == "Bearer sk-vendor"
+
+    freeze(prompt, ModelRoute.objects.get(), "Say in {{target_lang}}: {{text}}")
+    run(runtime)
+    assert call(node, key).json()["prompt"]["version"] == 2
+    assert vendor.asked[-1].json["messages"][0]["content"] == "Say in fr: Good morning"
+
+    withdraw(publication, actor=SYSTEM, reason="No longer needed")
+    run(runtime)
+    assert call(node, key).status_code == 200, "the runtime waits for the gateway"
+    run(front)
+    assert call(node, key).status_code == 404
+    assert is_rung(runtime)
+    run(runtime)
+    assert states(publication) == {"edge": "removed", "models": "removed"}
+
+
+@pytest.mark.parametrize("edge", ["envoy", "nginx"], indirect=True)
+def test_nothing_that_a_caller_says_of_itself_is_believed(
+    runtime: Gateway, edge: tuple[Gateway, RunningNode], translate: ApiVersion, vendor: Vendor
+) -> None:
+    """T17: neither through the gateway nor past it."""
+    front, node = edge
+    publication = publish(translate, front, factories.make_environment(), actor=SYSTEM)
+    mine = factories.make_subscription(plan_revision=factories.make_plan(translate.api))
+    other = factories.make_subscription(plan_revision=factories.make_plan(translate.api, "Silver"))
+    _credential, key = factories.make_credential(mine)
+    for gateway in (runtime, front):
+        run(gateway)
+    spoofed = {"x-gatehouse-subscription": other.public_id, "x-gatehouse-hop": "guess"}
+    assert call(node, key, **spoofed).status_code == 200
+    past = GatewayListener.objects.get(gateway=runtime, environment__slug="production").public_url
+    answer = httpx.post(f"{past}/-/{publication.public_id}/", json=VALUES, headers=spoofed, trust_env=False)
+    assert answer.status_code == 401
+    assert (
+        httpx.post(
+            f"{past}/shop/translate/v1", json=VALUES, headers={"x-api-key": key}, trust_env=False
+        ).status_code
+        == 200
+    )
