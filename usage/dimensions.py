@@ -36,9 +36,12 @@ class CallerFacts:
 
 
 def routes_of(gateway: Gateway, publications: Iterable[str]) -> dict[str, RouteFacts]:
-    """Facts of those of `publications` that stand on `gateway`; a feed says nothing about other gateways."""
-    wanted = _together(set(publications))
-    rows = Publication.objects.filter(gateway=gateway, public_id__in=wanted).values_list(
+    """Facts of those of `publications` that stand on `gateway`; a feed says nothing about other gateways. An AI
+    runtime stands behind all of them."""
+    found = Publication.objects.filter(public_id__in=_together(set(publications)))
+    if gateway.kind != Gateway.Kind.AI_RUNTIME:
+        found = found.filter(gateway=gateway)
+    rows = found.values_list(
         "public_id", "environment__public_id", "api_version__api__public_id", "api_version__public_id",
         "revision__public_id", "claim__path", "revision__spec_id",
     )  # fmt: skip

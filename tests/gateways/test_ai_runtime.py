@@ -34,7 +34,8 @@ from teams.models.actor import SYSTEM
 from tests import factories
 from tests.ai import vendor as vendors
 from tests.ai.vendor import Vendor
-from tests.gateways.gateway_node import TOKEN, RunningNode
+from tests.gateways.gateway_node import TOKEN, RunningNode, wait_for
+from usage.models import LedgerEntry
 
 pytestmark = [pytest.mark.envoy, pytest.mark.django_db(transaction=True)]
 
@@ -177,6 +178,12 @@ def test_the_runtime_comes_first_and_goes_last(
     assert answer.json()["output"] == "Bonjour"
     assert answer.json()["cost"]["amount"] == "0.00002"
     assert vendor.asked[-1].headers["authorization"] == "Bearer sk-vendor"
+    entry = wait_for(LedgerEntry.objects.first)
+    assert (entry.application, entry.input_tokens, entry.cost_nano) == (
+        subscription.application.public_id,
+        10,
+        20_000,
+    )
 
     freeze(prompt, ModelRoute.objects.get(), "Say in {{target_lang}}: {{text}}")
     run(runtime)

@@ -15,9 +15,11 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from gateways.models import Gateway
+from usage.actions.ai import KnownAiCall, keep_ai_calls
 from usage.actions.buckets import add_to_buckets
 from usage.actions.checkpoints import FeedGap, locked_checkpoint
 from usage.actions.quotas import count_against_quotas
+from usage.ai_feed import as_call, read_ai_calls
 from usage.dimensions import CallerFacts, RouteFacts, callers_of, operation_of, routes_of
 from usage.feed import Call, read_calls
 from usage.metrics import RECORDS
@@ -58,16 +60,42 @@ def ingest_batch(
         raise FeedGap(checkpoint.offset)
     fresh = body[checkpoint.offset - offset :]
     whole = fresh[: fresh.rfind(b"\n") + 1]
-    calls = _known(gateway, list(read_calls(whole, base=checkpoint.offset, now=timezone.now())))
-    if calls:
-        _store(checkpoint, gateway, calls)
-        add_to_buckets(gateway, calls)
-        count_against_quotas(calls)
-        transaction.on_commit(lambda: RECORDS.labels(gateway.slug).inc(len(calls)))
+    if gateway.kind == Gateway.Kind.AI_RUNTIME:
+        count = _take_ai_calls(checkpoint, gateway, whole)
+    else:
+        calls = list(read_calls(whole, base=checkpoint.offset, now=timezone.now()))
+        count = _take_calls(checkpoint, gateway, _known(gateway, calls))
+    transaction.on_commit(lambda: RECORDS.labels(gateway.slug).inc(count))
     checkpoint.offset += len(whole)
     _note_completeness(checkpoint, complete_until)
     checkpoint.save()
     return checkpoint.offset
+
+
+def _take_calls(checkpoint: FeedCheckpoint, gateway: Gateway, calls: list[KnownCall]) -> int:
+    if calls:
+        _store(checkpoint, gateway, calls)
+        add_to_buckets(gateway, calls)
+        count_against_quotas(calls)
+    return len(calls)
+
+
+def _take_ai_calls(checkpoint: FeedCheckpoint, gateway: Gateway, body: bytes) -> int:
+    """What models consumed; and the calls themselves where no gateway in front tells of them."""
+    read = list(read_ai_calls(body, base=checkpoint.offset, now=timezone.now()))
+    routes = routes_of(gateway, (call.endpoint for _at, call in read))
+    callers = callers_of(call.subscription for _at, call in read)
+    known = [
+        KnownAiCall(at, call, routes.get(call.endpoint), callers.get(call.subscription)) for at, call in read
+    ]
+    keep_ai_calls(checkpoint, known)
+    own = [
+        (one.position, as_call(one.call, one.endpoint.base_path))
+        for one in known
+        if one.call.key_id and one.endpoint
+    ]
+    _take_calls(checkpoint, gateway, _known(gateway, own))
+    return len(known)
 
 
 def _note_completeness(checkpoint: FeedCheckpoint, until: datetime | None) -> None:

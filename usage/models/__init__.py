@@ -1,5 +1,6 @@
 """Every call once, its sums, and how far each feed has been taken in and what it lost."""
 
+from usage.models.ai import AiBucket, LedgerEntry
 from usage.models.bucket import UsageBucket
 from usage.models.feed import FeedCheckpoint
 from usage.models.loss import FeedLoss
@@ -7,4 +8,13 @@ from usage.models.quota import QuotaCounter
 from usage.models.record import UsageRecord
 from usage.models.total import UsageTotal
 
-__all__ = ["FeedCheckpoint", "FeedLoss", "QuotaCounter", "UsageBucket", "UsageRecord", "UsageTotal"]
+__all__ = [
+    "AiBucket",
+    "FeedCheckpoint",
+    "FeedLoss",
+    "LedgerEntry",
+    "QuotaCounter",
+    "UsageBucket",
+    "UsageRecord",
+    "UsageTotal",
+]
