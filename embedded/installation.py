@@ -72,7 +72,24 @@ GATEWAYS = (
         state="agent-nginx",
         settings=("GATEHOUSE_NGINX",),
     ),
+    LocalGateway(
+        kind="ai_runtime",
+        slug="ai",
+        name="AI runtime",
+        port="AI_PORT",
+        sandbox_port="AI_SANDBOX_PORT",
+        agent_port="AI_AGENT_PORT",
+        token="GATEHOUSE_AI_AGENT_TOKEN",  # noqa: S106  the name of a secret
+        state="agent-ai",
+        settings=("GATEHOUSE_AI_",),
+    ),
 )
+RULED_AT = {
+    "envoy": "GATEHOUSE_ENVOY_ADMIN",
+    "nginx": "GATEHOUSE_NGINX_STATUS",
+    "ai_runtime": "GATEHOUSE_AI_CONTROL",
+}
+"""The variable that names the socket by which an agent rules its gateway."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +105,7 @@ class Installation:
     keyring: Keyring
     postgres: Postgres | None
     redis: Redis | None
+    budgets: Redis | None
 
     @property
     def runs_agent(self) -> bool:
@@ -185,8 +203,7 @@ class Installation:
     def agent_environment(self, gateway: LocalGateway) -> dict[str, str]:
         """For the agent of `gateway`: its own settings, the gateway's token, and nothing of the portal's."""
         own = {name: value for name, value in self.given.items() if name.startswith(gateway.settings)}
-        upper = gateway.kind.upper()
-        rules = "ADMIN" if gateway.kind == "envoy" else "STATUS"
+        own.pop(gateway.token, None)
         return {
             **self.plain_environment(),
             "GATEHOUSE_AGENT_KIND": gateway.kind,
@@ -194,12 +211,17 @@ class Installation:
             "GATEHOUSE_AGENT_TOKEN": self.keyring[gateway.token],
             "GATEHOUSE_AGENT_STATE": str(self.layout.state / gateway.state),
             "GATEHOUSE_AGENT_URL": f"http://127.0.0.1:{self.port(gateway.agent_port)}",
-            f"GATEHOUSE_{upper}_{rules}": f"unix:{self.layout.sockets / gateway.kind / 'admin.sock'}",
+            RULED_AT[gateway.kind]: f"unix:{self.layout.sockets / gateway.kind / 'admin.sock'}",
             "GATEHOUSE_PORTAL_URL": self.inner_portal_url,
             "GATEHOUSE_NODE_NAME": self.given.get("GATEHOUSE_NODE_NAME") or "local",
-            f"GATEHOUSE_{upper}_CONCURRENCY": "1",
+            **(self._ai_environment() if gateway.kind == "ai_runtime" else _one_thread(gateway.kind)),
             **own,
         }
+
+    def _ai_environment(self) -> dict[str, str]:
+        """Vendors on this machine may be called, and the portal's pages may try things out."""
+        found = {"GATEHOUSE_AI_NETWORKS": "127.0.0.0/8,::1/128", "GATEHOUSE_AI_ORIGINS": self.portal_url}
+        return {**found, "GATEHOUSE_AI_REDIS_URL": self.budgets.url} if self.budgets else found
 
     def _fixed(self) -> dict[str, str]:
         """What a relative path in our own environment would get wrong in another working directory."""
@@ -230,11 +252,19 @@ def make_installation(layout: Layout, given: Mapping[str, str], *, fast: bool = 
         keyring=keyring,
         postgres=None if _is_set(given, "DATABASE_URL") else make_postgres(layout, keyring, fast=fast),
         redis=None if _is_set(given, "REDIS_URL") else Redis(layout, fast=fast),
+        budgets=None
+        if _is_set(given, "GATEHOUSE_AI_REDIS_URL")
+        else Redis(layout, "redis-budgets", fast=fast),
     )
 
 
 def _is_set(given: Mapping[str, str], name: str) -> bool:
     return bool(given.get(name) or given.get(f"{name}_FILE"))
+
+
+def _one_thread(kind: str) -> dict[str, str]:
+    """A gateway of one machine needs no more."""
+    return {f"GATEHOUSE_{kind.upper()}_CONCURRENCY": "1"}
 
 
 def python(*arguments: str) -> list[str]:

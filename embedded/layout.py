@@ -22,6 +22,7 @@ LONGEST_SOCKET_PATH = 107
 
 CONTENTS = (
     "agent",
+    "agent-ai",
     "agent-nginx",
     "beat",
     "demo-sign-ins",
@@ -32,6 +33,7 @@ CONTENTS = (
     "postgres",
     "postgres-home",
     "redis",
+    "redis-budgets",
     "run.lock",
     "secrets",
     "stamps",

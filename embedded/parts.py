@@ -19,6 +19,7 @@ from embedded.probes import (
     redis_answers,
 )
 from embedded.process import Launch
+from embedded.redis_server import Redis
 from embedded.supervisor import Part
 
 WORKER_READY_S = 20.0
@@ -44,11 +45,9 @@ class Parts:
             grace=20.0,
         )
 
-    def redis(self) -> Part:
-        server = self.installation.redis
-        assert server is not None  # noqa: S101  asked for only when there is one
+    def redis(self, name: str, server: Redis) -> Part:
         return Part(
-            name="Redis",
+            name=name,
             launch=lambda: replace(server.launch(), keep=(self.lock,)),
             probe=lambda: redis_answers(server.socket),
         )
@@ -96,7 +95,7 @@ class Parts:
         )
 
     def agent(self, gateway: LocalGateway) -> Part:
-        label = "Envoy" if gateway.kind == "envoy" else gateway.kind
+        label = {"envoy": "Envoy", "ai_runtime": "AI runtime"}.get(gateway.kind, gateway.kind)
         part = self._part(
             f"agent with {label}",
             role("agent"),

@@ -17,6 +17,9 @@ DEFAULTS = {
     "NGINX_PORT": (8081, "second gateway, production"),
     "NGINX_SANDBOX_PORT": (8091, "second gateway, sandbox"),
     "NGINX_AGENT_PORT": (9101, "agent of the second gateway"),
+    "AI_PORT": (8082, "AI runtime, production"),
+    "AI_SANDBOX_PORT": (8092, "AI runtime, sandbox"),
+    "AI_AGENT_PORT": (9102, "agent of the AI runtime"),
     "SAMPLE_ORDERS_PORT": (9201, "sample orders"),
     "SAMPLE_WEATHER_PORT": (9202, "sample weather"),
 }

@@ -16,14 +16,18 @@ SETTINGS = ("--port", "0", "--unixsocketperm", "700", "--dir", ".", "--daemonize
 
 @dataclass(frozen=True, slots=True)
 class Redis:
-    """One server. `fast` keeps nothing on disk, for tests."""
+    """One server, whose files are under its `name`. `fast` keeps nothing on disk, for tests.
+
+    The counters of budgets are in one of their own, which syncs its file at every write: money is not to be forgotten.
+    """
 
     layout: Layout
+    name: str = "redis"
     fast: bool = False
 
     @property
     def socket(self) -> Path:
-        return self.layout.sockets / "redis" / "redis.sock"
+        return self.layout.sockets / self.name / "redis.sock"
 
     @property
     def url(self) -> str:
@@ -33,16 +37,17 @@ class Redis:
     def prepare(self) -> None:
         """Make the directories."""
         make_private(check_socket_path(self.socket).parent)
-        (self.layout.state / "redis").mkdir(mode=0o700, exist_ok=True)
+        (self.layout.state / self.name).mkdir(mode=0o700, exist_ok=True)
 
     def launch(self) -> Launch:
         """How to start the server."""
-        disk = ("--appendonly", "no" if self.fast else "yes", "--save", "")
+        sync = "everysec" if self.name == "redis" else "always"
+        disk = ("--appendonly", "no" if self.fast else "yes", "--appendfsync", sync, "--save", "")
         return Launch(
             command=[str(binary()), *SETTINGS, "--unixsocket", str(self.socket), *disk],
             environment={"LC_ALL": "C"},
-            log=self.layout.log("redis"),
-            directory=self.layout.state / "redis",
+            log=self.layout.log(self.name),
+            directory=self.layout.state / self.name,
         )
 
 

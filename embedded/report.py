@@ -31,7 +31,8 @@ async def show(console: Console, installation: Installation, parts: Parts) -> No
 
 async def _first_push(parts: Parts) -> None:
     deadline = time.monotonic() + GATEWAY_WAIT_S
-    while not all(parts.gateway_listens(one.port) for one in GATEWAYS) and time.monotonic() < deadline:
+    fronts = [one for one in GATEWAYS if one.kind != "ai_runtime"]
+    while not all(parts.gateway_listens(one.port) for one in fronts) and time.monotonic() < deadline:
         await asyncio.sleep(0.25)
 
 

@@ -80,7 +80,11 @@ def reset(layout: Layout, console: Console) -> int:
 
 async def _run(installation: Installation, lock: int, console: Console, supervisor: Supervisor) -> int:
     parts = Parts(installation, lock)
-    await _start_servers(supervisor, installation, parts, parts.sample("orders"), parts.sample("weather"))
+    beside = [parts.sample("orders"), parts.sample("weather")]
+    if installation.budgets and installation.runs_agent:
+        installation.budgets.prepare()
+        beside.append(parts.redis("Redis for budgets", installation.budgets))
+    await _start_servers(supervisor, installation, parts, *beside)
     await prepare_portal(supervisor, installation)
     # One elsewhere is known to the portal too, as the first.
     gateways = GATEWAYS if installation.runs_agent else GATEWAYS[:1]
@@ -135,7 +139,8 @@ async def _start_servers(
         installation.redis.prepare()
     elif url := installation.keyring.given("REDIS_URL"):
         await asyncio.to_thread(check_external_redis, url)
-    await supervisor.start(*([parts.redis()] if installation.redis else []), *beside)
+    broker = [parts.redis("Redis", installation.redis)] if installation.redis else []
+    await supervisor.start(*broker, *beside)
 
 
 async def until_told(work: Callable[[Supervisor], Awaitable[int]], console: Console) -> int:

@@ -142,7 +142,7 @@ def _publish(version: ApiVersion, owner: User) -> None:
     """On every gateway, in every environment that it serves."""
     places = [
         PlaceToPublish(gateway, listener.environment)
-        for gateway in Gateway.objects.active()
+        for gateway in Gateway.objects.for_publishers()
         for listener in gateway.listeners.select_related("environment")
     ]
     publish_to(version, places, actor=actor_of_user(owner), note="First publication")

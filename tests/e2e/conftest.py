@@ -19,6 +19,7 @@ from tests.embedded.conftest import Run, free_ports, processes_with, remove_outs
 PORTS = (
     "PORTAL_PORT", "GATEWAY_PORT", "GATEWAY_SANDBOX_PORT", "AGENT_PORT",
     "NGINX_PORT", "NGINX_SANDBOX_PORT", "NGINX_AGENT_PORT",
+    "AI_PORT", "AI_SANDBOX_PORT", "AI_AGENT_PORT",
     "SAMPLE_ORDERS_PORT", "SAMPLE_WEATHER_PORT",
 )  # fmt: skip
 OURS = ("SECRET_KEY", "GATEHOUSE_MASTER_KEYS", "DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "EMAIL_URL",
