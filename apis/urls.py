@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from apis.views import api_pages, catalogue, environments, plans, publish, upstreams, versions
+from apis.views import api_pages, catalogue, environments, plans, prompts, publish, upstreams, versions
 
 VERSION = "publish/<slug:team>/<slug:slug>/v<int:major>/"
 API = "publish/<slug:team>/<slug:slug>/"
@@ -23,6 +23,7 @@ urlpatterns = [
     ),
     path("publish/", publish.publish_list, name="publish"),
     path("publish/new/", publish.api_create, name="api-create"),
+    path("offer/prompts/<slug:team>/<slug:slug>/", prompts.prompt_offer, name="prompt-offer"),
     path("publish/plan-sentence/", plans.plan_sentence, name="plan-sentence"),
     path(API, publish.api_settings, name="api-settings"),
     path(f"{API}edit/", publish.api_edit, name="api-edit"),

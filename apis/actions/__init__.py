@@ -9,6 +9,7 @@ from apis.actions.plans import (
     deprecate_plan,
     publish_plan,
 )
+from apis.actions.prompts import describe_anew, offer_prompt
 from apis.actions.revisions import freeze_revision
 from apis.actions.specs import SpecNotAccepted, import_spec, read_document
 from apis.actions.upstreams import (
@@ -48,9 +49,11 @@ __all__ = [
     "create_version",
     "deprecate_plan",
     "deprecate_version",
+    "describe_anew",
     "freeze_revision",
     "give_upstream",
     "import_spec",
+    "offer_prompt",
     "publish_plan",
     "publish_version",
     "read_document",

@@ -5,6 +5,7 @@ from apis.forms.catalogue import CatalogueForm
 from apis.forms.environments import EnvironmentForm
 from apis.forms.errors import add_errors
 from apis.forms.plans import PlanForm
+from apis.forms.prompts import OfferPromptForm, PromptLabelForm
 from apis.forms.specs import SpecForm
 from apis.forms.upstreams import BindingForm, ChooseUpstreamForm, NewUpstreamForm
 from apis.forms.versions import DeprecateForm, NoteForm
@@ -19,7 +20,9 @@ __all__ = [
     "EnvironmentForm",
     "NewUpstreamForm",
     "NoteForm",
+    "OfferPromptForm",
     "PlanForm",
+    "PromptLabelForm",
     "ShareForm",
     "SpecForm",
     "add_errors",

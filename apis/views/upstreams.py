@@ -6,13 +6,14 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.http import Http404
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
-from apis.actions import choose_upstream, give_upstream, set_binding
-from apis.forms import BindingForm, ChooseUpstreamForm, NewUpstreamForm, add_errors
+from apis.actions import choose_upstream, give_upstream, set_binding, set_prompt_label
+from apis.forms import BindingForm, ChooseUpstreamForm, NewUpstreamForm, PromptLabelForm, add_errors
 from apis.models import ApiVersion, Environment, Upstream
 from apis.queries import bound_environments
 from apis.views.lookup import editable_version, own_upstream
@@ -58,6 +59,8 @@ def upstream_detail(request: HtmxHttpRequest, public_id: str) -> HttpResponseBas
     """The addresses in each environment, one form each; "add" shows one more row and saves nothing."""
     upstream = own_upstream(request, public_id)
     environments = bound_environments(upstream)
+    if upstream.is_ai:
+        return _ai_upstream(request, upstream, environments)
     if request.method != "POST":
         return _upstream_page(request, upstream, environments)
     request.actor.require(Verb.API_EDIT, upstream.team)
@@ -73,6 +76,40 @@ def upstream_detail(request: HtmxHttpRequest, public_id: str) -> HttpResponseBas
     if form.is_valid() and _bound(request, upstream, form):
         return redirect("upstream-detail", public_id)
     return _upstream_page(request, upstream, environments, form, status=INVALID)
+
+
+def _ai_upstream(
+    request: HtmxHttpRequest, upstream: Upstream, environments: list[Environment]
+) -> HttpResponseBase:
+    """The label of the prompt that answers in each environment, one form each."""
+    prompt, may_edit = upstream.prompt, request.actor.may(Verb.API_EDIT, upstream.team)
+    forms: list[PromptLabelForm] = []
+    for environment in environments if prompt else []:
+        binding = environment.binding  # type: ignore[attr-defined]
+        sent = request.method == "POST" and request.POST.get("environment") == environment.slug
+        initial = {"label": binding.prompt_label if binding else ""}
+        data = request.POST if sent else None
+        forms.append(PromptLabelForm(data, prompt=prompt, environment=environment, initial=initial))
+    bound = next((form for form in forms if form.is_bound), None)
+    if bound is not None and bound.is_valid():
+        label = bound.cleaned_data["label"]
+        set_prompt_label(upstream, actor=request.actor, environment=bound.environment, label=label)
+        words = {"environment": bound.environment, "label": label}
+        messages.success(request, _("%(label)s answers in %(environment)s now.") % words)
+        return redirect("upstream-detail", upstream.public_id)
+    context = {
+        "upstream": upstream,
+        "forms": forms,
+        "environments": environments,
+        "model_routes": upstream.model_routes.all(),
+        "used_by": _users_of(upstream),
+        "may_edit": may_edit,
+    }
+    return render(request, "apis/upstream_ai.html", context, status=INVALID if bound else 200)
+
+
+def _users_of(upstream: Upstream) -> QuerySet[ApiVersion]:
+    return ApiVersion.objects.filter(upstream=upstream).select_related("api__team").order_by("api__name")
 
 
 def _sent_environment(request: HtmxHttpRequest, environments: list[Environment]) -> Environment:
@@ -116,11 +153,10 @@ def _upstream_page(
         else BindingForm(environment=row, binding=row.binding)  # type: ignore[attr-defined]
         for row in environments
     ]
-    used = ApiVersion.objects.filter(upstream=upstream).select_related("api__team").order_by("api__name")
     context: dict[str, Any] = {
         "upstream": upstream,
         "forms": forms,
-        "used_by": used,
+        "used_by": _users_of(upstream),
         "may_edit": request.actor.may(Verb.API_EDIT, upstream.team),
     }
     return render(request, "apis/upstream_detail.html", context, status=status)
