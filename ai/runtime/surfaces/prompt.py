@@ -9,8 +9,9 @@ from typing import Any
 import orjson
 
 from ai.pricing import Usage, money
+from ai.prompts.chat import prompt_body
+from ai.prompts.checks import unfenced
 from ai.prompts.guards import Guard
-from ai.prompts.templates import render
 from ai.prompts.variables import with_defaults
 from ai.runtime.asgi import Request
 from ai.runtime.dialects.contract import Json
@@ -68,17 +69,14 @@ def _sentence(message: str) -> str:
 
 def chat_body(prompt: Prompt, values: Json) -> Json:
     """The chat completion that the prompt asks for. A model that takes no schema is told about it in words."""
-    body: Json = {**prompt.parameters, "messages": render(prompt.templates, prompt.variables, values)}
-    if prompt.output_schema is None:
-        return body
-    if prompt.route.offers("json_schema"):
-        schema = {"name": "output", "schema": prompt.output_schema, "strict": True}
-        body["response_format"] = {"type": "json_schema", "json_schema": schema}
-    else:
-        text = orjson.dumps(prompt.output_schema).decode()
-        rule = f"Answer with JSON alone, without any other text. It follows this JSON Schema: {text}"
-        body["messages"] = [*body["messages"], {"role": "system", "content": rule}]
-    return body
+    return prompt_body(
+        prompt.templates,
+        prompt.variables,
+        values,
+        parameters=prompt.parameters,
+        output_schema=prompt.output_schema,
+        takes_schema=prompt.route.offers("json_schema"),
+    )
 
 
 def task_of(endpoint: Endpoint, prompt: Prompt, body: Json, *, stream: bool) -> Task:
@@ -177,7 +175,7 @@ def _noted(work: Work, result: Result, output: Any) -> tuple[Result, Any]:
 def parsed(prompt: Prompt, text: str) -> tuple[Any, list[Fault]]:
     """The output in `text`, and what is wrong with it by the schema of the prompt."""
     try:
-        output = orjson.loads(_unfenced(text))
+        output = orjson.loads(unfenced(text))
     except ValueError as error:
         return None, [Fault("", f"It is no JSON: {error}.")]
     if prompt.outputs.is_valid(output):
@@ -187,14 +185,6 @@ def parsed(prompt: Prompt, text: str) -> tuple[Any, list[Fault]]:
         Fault("".join(f"/{part}" for part in error.instance_path), _sentence(error.message))
         for error in errors
     ]
-
-
-def _unfenced(text: str) -> str:
-    """Without the fence of Markdown that models like to put around JSON."""
-    stripped = text.strip()
-    if stripped.startswith("```") and stripped.endswith("```"):
-        return stripped.strip("`").removeprefix("json").strip()
-    return stripped
 
 
 def _repair(body: Json, text: str, faults: Iterable[Fault]) -> Json:
