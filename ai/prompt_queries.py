@@ -233,13 +233,13 @@ def test_history(prompt: Prompt) -> list[History]:
     ended = TestResult.objects.filter(run__prompt=prompt, run__state__in=TestRun.ENDED)
     groups = ("run__version__number", "model_name")
     rows = (
-        ended.values_list(*groups)
+        ended.values(*groups)
         .annotate(
-            Count("pk"),
-            Count("pk", filter=Q(passed=True)),
-            Median("latency_ms"),
-            Avg("tokens"),
-            Count("pk", filter=Q(cost_nano=None)),
+            calls=Count("pk"),
+            good=Count("pk", filter=Q(passed=True)),
+            middle=Median("latency_ms"),
+            mean=Avg("tokens"),
+            unpriced=Count("pk", filter=Q(cost_nano=None)),
         )
         .order_by("-run__version__number", "model_name")
     )
@@ -248,8 +248,17 @@ def test_history(prompt: Prompt) -> list[History]:
     for number, model, currency, nano in priced.order_by("currency"):
         costs[number, model].append((nano, currency))
     return [
-        History(number, model, calls, passed, latency, tokens, tuple(costs[number, model]), unpriced)
-        for number, model, calls, passed, latency, tokens, unpriced in rows
+        History(
+            version=row["run__version__number"],
+            model=row["model_name"],
+            calls=row["calls"],
+            passed=row["good"],
+            latency_ms=row["middle"],
+            tokens=row["mean"],
+            costs=tuple(costs[row["run__version__number"], row["model_name"]]),
+            unpriced=row["unpriced"],
+        )
+        for row in rows
     ]
 
 

@@ -48,7 +48,14 @@ class PromptNotReady(ActionRefused):
     @property
     def details(self) -> dict[str, Any]:
         """`errors`: every problem with its place."""
-        return {"errors": [problem.to_plain() for problem in self.problems]}
+        places = ("offset", "variable")
+        return {
+            "errors": [
+                {"field": problem.field, "message": problem.detail}
+                | {name: value for name, value in problem.to_plain().items() if name in places}
+                for problem in self.problems
+            ]
+        }
 
 
 class DraftMovedOn(ActionRefused):

@@ -77,6 +77,7 @@ class PromptVersion(Record):
     """
 
     public_id_prefix = "pmv"
+    locked_after = ("prompt",)
 
     prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()

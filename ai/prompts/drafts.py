@@ -49,6 +49,13 @@ class Problem:
     variable: str = ""
     pointer: str = ""
 
+    @property
+    def field(self) -> str:
+        """The place in the draft as a JSON pointer. Variables are named beside it: their order means nothing."""
+        if self.part == "messages" and self.message is not None:
+            return f"/messages/{self.message}"
+        return f"/{self.part}{self.pointer}"
+
     def to_plain(self) -> dict[str, Any]:
         """JSON values; what does not apply is left out."""
         return {name: value for name, value in asdict(self).items() if value not in (None, "")}

@@ -96,6 +96,19 @@ REST: dict[tuple[str, str], dict[str, Any] | None] = {
     ("rest-publication-preview", "POST"): PUBLICATION,
     ("rest-publication-roll-back", "POST"): {"revision": 1, "note": "Back."},
     ("rest-publication-withdraw", "POST"): {"reason": "Over."},
+    ("rest-prompt-list", "POST"): {"team": "{team}", "name": "New prompt"},
+    ("rest-prompt", "PATCH"): {"description": "Other words."},
+    ("rest-prompt-retire", "POST"): {"note": "Over."},
+    ("rest-prompt-draft", "PUT"): {"messages": [{"role": "user", "content": "Half done"}]},
+    ("rest-prompt-render", "POST"): {"values": {"text": "Some text."}},
+    ("rest-prompt-version-list", "POST"): {"note": "Shorter."},
+    ("rest-prompt-label", "PUT"): {"version": 1, "note": "Try it."},
+    ("rest-test-case-list", "POST"): {
+        "name": "New case", "values": {"text": "Some text."}, "check_kind": "contains", "expected": "text"
+    },
+    ("rest-test-case", "PATCH"): {"expected": "other"},
+    ("rest-test-case-retire", "POST"): None,
+    ("rest-test-run-list", "POST"): {"version": 1},
 }  # fmt: skip
 
 PAGES: dict[str, dict[str, Any]] = {
