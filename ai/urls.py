@@ -2,4 +2,6 @@
 
 from django.urls import include, path
 
-urlpatterns = [path("api/v1/", include("ai.rest.urls"))]
+from ai.views.prompts import PROMPT_URLS
+
+urlpatterns = [*PROMPT_URLS, path("api/v1/", include("ai.rest.urls"))]

@@ -7,6 +7,7 @@ A draft may be half done: a variable without a type, a schema that is no JSON ye
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -197,7 +198,9 @@ def _require_storable(draft: Mapping[str, Any]) -> None:
     if len(text) > MOST_CHARACTERS:
         raise DraftError(f"A draft has at most {MOST_CHARACTERS:,} characters. Shorten it.")
     if not is_storable(draft):
-        raise DraftError("It holds characters that are no text (NUL or half a surrogate pair). Remove them.")
+        raise DraftError(
+            "It holds what cannot be kept: NUL, half a surrogate pair, an endless number. Remove it."
+        )
 
 
 def is_storable(value: Any) -> bool:
@@ -208,7 +211,7 @@ def is_storable(value: Any) -> bool:
         return all(is_storable(inner) for inner in value)
     if isinstance(value, str):
         return "\x00" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
-    return True
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def _depth(value: Any) -> int:

@@ -198,6 +198,25 @@ PAGES: dict[str, dict[str, Any]] = {
     "publication-create": {"places": ["{gateway}.sandbox"], "note": "Also here."},
     "publication-roll-back": {"revision": "{first_revision}", "note": "Back."},
     "publication-withdraw": {"reason": "Over."},
+    "prompt-create": {"team": "{team_pk}", "name": "New prompt"},
+    "prompt-texts": {"name": "Merlin prompt", "description": "Other words."},
+    "prompt-retire": {"note": "Over."},
+    "prompt-editor": {
+        "messages": "1", "message-0-role": "user", "message-0-content": "Half done", "variables": "0", "do": "save"
+    },
+    "prompt-preview": {
+        "messages": "1", "message-0-role": "user", "message-0-content": "Half done", "variables": "0"
+    },
+    "prompt-freeze": {"note": "Shorter."},
+    "label-move": {"name": "staging", "note": "Try it."},
+    "test-case-create": {
+        "name": "New case", "value-text": "Some text.", "check_kind": "contains", "expected": "text"
+    },
+    "test-case-change": {
+        "name": "Merlin case", "value-text": "Some text.", "check_kind": "contains", "expected": "other"
+    },
+    "test-case-retire": {},
+    "test-run-start": {"version": "1"},
 }  # fmt: skip
 
 

@@ -198,6 +198,7 @@ WRITES: dict[str, Door] = {
 CHOICES: dict[str, Door] = {
     # Forms whose choices are cut to what the person may use: somebody else's is no valid choice, a 422.
     "api-create": Door(EVERYBODY, on(API, Verb.API_EDIT)),
+    "prompt-create": Door(EVERYBODY, on(API, Verb.PROMPT_EDIT)),
     "application-create": Door(EVERYBODY, on(CONSUMER, Verb.APPLICATION_EDIT)),
     "request-access": Door(FINDS_API, on(CONSUMER, Verb.APPLICATION_EDIT)),
 }
