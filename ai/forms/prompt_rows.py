@@ -206,7 +206,7 @@ def editor_rows(
             Parameter(name, label, text_of(parameters.get(name)), HINTS.get(name, ""))
             for name, label in PARAMETER_LABELS.items()
         ],
-        efforts=_choices({"": _("as the model has it"), **dict(zip(EFFORTS, EFFORTS, strict=True))},
+        efforts=_choices({"": _("usual"), **dict(zip(EFFORTS, EFFORTS, strict=True))},
                          str(parameters.get("reasoning_effort", ""))),
         stop=text_of(parameters.get("stop")),
         output_schema=text_of(draft["output_schema"]),

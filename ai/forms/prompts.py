@@ -289,7 +289,7 @@ class TestCaseForm(forms.Form):
         label=_("Expected"),
         max_length=20_000,
         help_text=_("A text, an expression in the syntax of RE2, or a JSON Schema."),
-        widget=forms.Textarea(attrs={"rows": 3, "class": "mono"}),
+        widget=forms.Textarea(attrs={"rows": 2, "class": "mono low"}),
         strip=False,
     )
     is_required = forms.BooleanField(
@@ -311,7 +311,7 @@ class TestCaseForm(forms.Form):
                 strip=False,
                 initial=text_of(value),
                 help_text=str(variable.get("description", "")),
-                widget=forms.Textarea(attrs={"rows": 2, "class": "mono"}),
+                widget=forms.Textarea(attrs={"rows": 1, "class": "mono low"}),
             )
 
     @property
