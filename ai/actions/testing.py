@@ -14,7 +14,7 @@ from ai.models import AiModel, Prompt, PromptVersion, TestCase, TestResult, Test
 from ai.prompt_queries import active_cases, latest_version, usable_models
 from ai.prompts.checks import Outcome, expectation_fault, outcome
 from ai.prompts.drafts import is_storable
-from ai.prompts.schemas import SchemaFault, faults_of, validator
+from ai.prompts.schemas import MOST_DEPTH, SchemaFault, depth_of, faults_of, validator
 from ai.prompts.variables import VariableError, body_schema, variables_of
 from audit.actions import record_event
 from audit.models import ActionRefused
@@ -206,7 +206,9 @@ def value_faults(prompt: Prompt, values: Mapping[str, Any]) -> list[SchemaFault]
 def _clean(case: TestCase) -> None:
     """Raises ValidationError for all that does not fit."""
     wrong: dict[str, list[str]] = {}
-    if not is_storable(case.values):
+    if depth_of(case.values) > MOST_DEPTH:
+        wrong["values"] = [str(_("It is nested too deep. Flatten it."))]
+    elif not is_storable(case.values):
         wrong["values"] = [str(_("It holds characters that are no text. Remove them."))]
     elif faults := value_faults(case.prompt, case.values):
         wrong["values"] = [

@@ -58,7 +58,7 @@ def outcome(kind: str, expected: str, output: str) -> Outcome:
 def _by_schema(schema: dict[str, Any], output: str) -> Outcome:
     try:
         value = json.loads(unfenced(output))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return Outcome(False, f"It is no JSON: {error}.")
     faults = faults_of(validator(schema), value, most=1)
     return Outcome(False, f"{faults[0].pointer or 'The whole'}: {faults[0].detail}") if faults else PASSED
@@ -83,7 +83,7 @@ def _expression_fault(expected: str) -> str:
 def _schema_fault(expected: str) -> str:
     try:
         schema = json.loads(expected)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return f"The schema is no JSON: {error}."
     faults = schema_faults(schema)
     return f"{faults[0].pointer or 'The schema'}: {faults[0].detail}" if faults else ""

@@ -14,7 +14,7 @@ from typing import Any
 
 from ai.prompts.guards import Guard, GuardError
 from ai.prompts.parameters import parameter_faults
-from ai.prompts.schemas import schema_faults
+from ai.prompts.schemas import MOST_DEPTH, depth_of, schema_faults
 from ai.prompts.templates import MESSAGES_ROLE, Template, message_faults, names_in, read_messages
 from ai.prompts.variables import (
     MOST_VARIABLES,
@@ -28,7 +28,6 @@ from ai.prompts.variables import (
 MEMBERS = ("messages", "variables", "output_schema", "parameters", "route", "cache_s", "guard")
 MOST_CHARACTERS = 1_000_000
 MOST_CACHE_S = 30 * 24 * 3600
-MOST_DEPTH = 60
 
 
 class DraftError(ValueError):
@@ -192,7 +191,7 @@ def _seconds(value: Any) -> int:
 
 def _require_storable(draft: Mapping[str, Any]) -> None:
     """PostgreSQL keeps neither NUL nor half a pair of surrogates in JSON. Raises DraftError."""
-    if _depth(draft) > MOST_DEPTH:
+    if depth_of(draft) > MOST_DEPTH:
         raise DraftError(f"It is nested deeper than {MOST_DEPTH} levels. Flatten it.")
     text = json.dumps(draft, ensure_ascii=False)
     if len(text) > MOST_CHARACTERS:
@@ -212,17 +211,6 @@ def is_storable(value: Any) -> bool:
     if isinstance(value, str):
         return "\x00" not in value and not any("\ud800" <= character <= "\udfff" for character in value)
     return not isinstance(value, float) or math.isfinite(value)
-
-
-def _depth(value: Any) -> int:
-    """How deep a JSON value is nested, without recursion."""
-    deepest, waiting = 0, [(value, 1)]
-    while waiting and deepest <= MOST_DEPTH:
-        found, depth = waiting.pop()
-        deepest = max(deepest, depth)
-        inner = found.values() if isinstance(found, Mapping) else found if isinstance(found, list) else ()
-        waiting += [(each, depth + 1) for each in inner]
-    return deepest
 
 
 # ---- what is wrong ----

@@ -15,6 +15,7 @@ import jsonschema_rs
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 MOST_SCHEMA_CHARACTERS = 100_000
 MOST_FAULTS = 20
+MOST_DEPTH = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,8 @@ def schema_faults(schema: Any) -> list[SchemaFault]:
     """What is wrong with a schema by itself; empty where it can be used."""
     if not isinstance(schema, Mapping):
         return [SchemaFault("", 'A JSON Schema is an object, such as {"type": "object", "properties": {}}.')]
+    if depth_of(schema) > MOST_DEPTH:
+        return [SchemaFault("", f"It is nested deeper than {MOST_DEPTH} levels. Use $defs.")]
     if len(json.dumps(schema)) > MOST_SCHEMA_CHARACTERS:
         return [SchemaFault("", f"A schema has at most {MOST_SCHEMA_CHARACTERS:,} characters.")]
     dialect = schema.get("$schema", DIALECT)
@@ -73,14 +76,28 @@ def _foreign(value: Any, path: tuple[str | int, ...]) -> Iterator[SchemaFault]:
 
 def faults_of(checked_by: Any, value: Any, *, most: int = MOST_FAULTS) -> list[SchemaFault]:
     """What is wrong with `value` by a validator, at most `most` places."""
-    if checked_by.is_valid(value):
-        return []
-    found = []
-    for error in checked_by.iter_errors(value):
-        found.append(SchemaFault(pointer_to(error.instance_path), sentence(error.message)))
-        if len(found) == most:
-            break
+    found: list[SchemaFault] = []
+    try:
+        if checked_by.is_valid(value):
+            return []
+        for error in checked_by.iter_errors(value):
+            found.append(SchemaFault(pointer_to(error.instance_path), sentence(error.message)))
+            if len(found) == most:
+                break
+    except ValueError:  # the validator goes 255 levels deep
+        return [SchemaFault("", "It is nested too deep. Flatten it.")]
     return found
+
+
+def depth_of(value: Any) -> int:
+    """How deep a JSON value is nested, without recursion; what is deeper than MOST_DEPTH is not followed further."""
+    deepest, waiting = 0, [(value, 1)]
+    while waiting and deepest <= MOST_DEPTH:
+        found, depth = waiting.pop()
+        deepest = max(deepest, depth)
+        inner = found.values() if isinstance(found, Mapping) else found if isinstance(found, list) else ()
+        waiting += [(each, depth + 1) for each in inner]
+    return deepest
 
 
 def pointer_to(path: Iterable[str | int]) -> str:

@@ -48,6 +48,7 @@ from teams.access import ResourceViewSet, Rule
 from teams.models import Actor, Team, Verb
 
 DRAFT = "draft"
+NOT_RENDERED = ("route", "guard", "cache_s")
 SIDES = [
     OpenApiParameter(
         "from", str, description="The number of a version, or draft. Left out: the newest version."
@@ -163,9 +164,10 @@ class PromptViewSet(ResourceViewSet[Prompt]):
         self.actor.require(Verb.PROMPT_EDIT, prompt.team)
         number = values.get("version")
         plain = plain_version(_version(prompt, number)) if number else prompt.draft
+        wrong = [one for one in problems_of_draft(prompt, plain) if one.part not in NOT_RENDERED]
         read = read_draft(plain)
-        if read is None:
-            raise PromptNotReady(problems_of_draft(prompt, plain))
+        if wrong or read is None:
+            raise PromptNotReady(wrong)
         route = route_named(prompt.team, plain["route"])
         given = values.get("values") or {}
         if not isinstance(given, dict):

@@ -45,3 +45,10 @@ def test_what_cannot_be_compared_with_is_refused(kind: str, expected: str) -> No
 
 def test_an_expression_runs_in_linear_time() -> None:
     assert not outcome("regex", "^(a+)+$", "a" * 50_000 + "!").passed
+
+
+def test_depth_breaks_nothing() -> None:
+    deep = "[" * 100_000 + "]" * 100_000
+    assert not outcome("json_schema", "{}", deep).passed
+    assert not outcome("json_schema", '{"type": "array"}', "[" * 400 + "]" * 400).passed
+    assert expectation_fault("json_schema", '{"items": ' * 500 + "{}" + "}" * 500)

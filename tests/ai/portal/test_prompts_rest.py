@@ -106,6 +106,16 @@ class TestRendering:
         assert answer.json()["errors"][0]["field"] == "/values/sentences"
         assert api_of(bob).post(f"{SUMMARY}/render", {"values": []}).status_code == 422
 
+    def test_what_is_not_right_yet_is_not_rendered(self, prompt: Prompt, bob: Any, api_of: Enter) -> None:
+        for changed in (
+            {"parameters": {"max_tokens": "many"}},
+            {"variables": [{**prompt.draft["variables"][1], "pattern": "("}, prompt.draft["variables"][0]]},
+            {"messages": []},
+        ):
+            Prompt.objects.update(draft={**prompt.draft, **changed})
+            answer = api_of(bob).post(f"{SUMMARY}/render", {"values": {"text": "a"}})
+            assert (answer.status_code, answer.json()["type"]) == (422, "urn:gatehouse:prompt_not_ready")
+
     def test_versions_are_rendered_by_number(self, prompt: Prompt, bob: Any, api_of: Enter) -> None:
         ai.make_prompt_version(prompt)
         Prompt.objects.update(draft={**prompt.draft, "messages": []})
