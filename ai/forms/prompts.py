@@ -306,7 +306,7 @@ class TestCaseForm(forms.Form):
             value = values.get(name, variable.get("example") if not self.is_bound else None)
             self.fields[f"value-{name}"] = forms.CharField(
                 label=name,
-                required=False,
+                required=variable.get("required", True) and variable.get("default") is None,
                 max_length=1_000_000,
                 strip=False,
                 initial=text_of(value),

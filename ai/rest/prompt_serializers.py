@@ -310,6 +310,12 @@ class HistoryOutput(serializers.Serializer[Any]):
         return [{"amount": money(nano), "currency": currency} for nano, currency in row.costs]
 
 
+class HistoryList(serializers.Serializer[Any]):
+    """All versions and models that were tested, the newest version first."""
+
+    results = HistoryOutput(many=True)
+
+
 class LinesField(serializers.Serializer[Any]):
     """One line: `+`, `-`, or a space for one that is the same."""
 

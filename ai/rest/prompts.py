@@ -152,10 +152,10 @@ class PromptViewSet(ResourceViewSet[Prompt]):
         )
         return Response(compare(before, after).to_plain())
 
-    @extend_schema(responses=serializers.HistoryOutput(many=True))
+    @extend_schema(responses=serializers.HistoryList)
     def history(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Read pass rate, cost and latency of finished test runs, per version and model."""
-        return Response(serializers.HistoryOutput(test_history(self.get_object()), many=True).data)
+        return Response(serializers.HistoryList({"results": test_history(self.get_object())}).data)
 
     @extend_schema(request=serializers.RenderInput, responses=serializers.RenderOutput)
     def render(self, request: Request, *args: Any, **kwargs: Any) -> Response:

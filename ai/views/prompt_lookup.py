@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from django.shortcuts import get_object_or_404
 from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext as _
 
 from ai.models import Prompt, PromptVersion, TestCase
 from ai.prompt_queries import visible_prompts
+from audit.models import ActionRefused
 from teams.access import HtmxHttpRequest
 from teams.models import Verb
 
@@ -15,9 +17,14 @@ TICKET = "gateways:ai_ticket"
 
 
 def own_prompt(request: HtmxHttpRequest, team: str, slug: str, verb: Verb = Verb.PROMPT_VIEW) -> Prompt:
-    """A prompt that the actor may see, and for which `verb` is allowed. Raises Http404, PermissionDenied."""
+    """A prompt that the actor may see, and for which `verb` is allowed.
+
+    Raises Http404, PermissionDenied, and ActionRefused for a retired one of which more is wanted than to see it.
+    """
     prompt = get_object_or_404(visible_prompts(request.actor), team__slug=team, slug=slug)
     request.actor.require(verb, prompt.team)
+    if verb is not Verb.PROMPT_VIEW and prompt.retired_at is not None:
+        raise ActionRefused(_("This prompt is retired. Make a new one instead."), code="prompt_retired")
     return prompt
 
 

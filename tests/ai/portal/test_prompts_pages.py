@@ -275,6 +275,8 @@ class TestStory:
         assert "100 %" in page or "100.0" in page
         assert client.post(url("prompt-retire", prompt), {"note": "Over."}).status_code == 302
         assert client.post(url("prompt-editor", prompt), form_of(prompt)).status_code == CONFLICT
+        assert client.get(url("prompt-editor", prompt)).status_code == CONFLICT
+        assert "retired" in client.get(url("prompt-detail", prompt)).content.decode()
 
     def test_a_draft_with_problems_is_not_frozen(self, prompt: Prompt, bob: Any, client_of: Enter) -> None:
         Prompt.objects.update(draft={**prompt.draft, "route": ""})
@@ -297,11 +299,16 @@ class TestStory:
         page = client.get(url("test-case-change", prompt, case.public_id)).content.decode()
         assert "The museum opens at nine." in page
         sent = {"name": "It names it", "value-text": "", "check_kind": "regex", "expected": "("}
+        empty = client.post(url("test-case-change", prompt, case.public_id), sent)
+        assert empty.status_code == INVALID
+        assert "This field is required" in empty.content.decode()
+        sent |= {"value-text": "A museum.", "value-sentences": "many"}
         refused = client.post(url("test-case-change", prompt, case.public_id), sent)
         assert refused.status_code == INVALID
         text = html.unescape(refused.content.decode())
         assert "no regular expression of RE2" in text
-        assert '"text" is a required property' in text
+        assert "sentences: " in text
+        sent |= {"value-sentences": ""}
         sent |= {"value-text": "A museum.", "expected": "mus.um"}
         assert client.post(url("test-case-change", prompt, case.public_id), sent).status_code == 302
         assert TestCase.objects.get().values == {"text": "A museum."}

@@ -65,7 +65,7 @@ class TestStory:
         TestRun.objects.update(state="passed", finished_at=TestRun.objects.get().created_at)
         shown = client.get(f"{SUMMARY}/test-runs/{run.data['id']}").data
         assert shown["results"][0]["cost"] == {"amount": "0.000001", "currency": "USD"}
-        assert client.get(f"{SUMMARY}/history").data[0]["pass_rate"] == 1
+        assert client.get(f"{SUMMARY}/history").data["results"][0]["pass_rate"] == 1
         label = client.put(f"{SUMMARY}/labels/production", {"version": 1, "note": "Go."})
         assert (label.status_code, label.data["version"]) == (200, 1)
         assert client.get(f"{SUMMARY}/labels").data["results"][0]["name"] == "production"
