@@ -330,6 +330,7 @@ SPECTACULAR_SETTINGS = {
         "NodeStateEnum": "gateways.models.GatewayNode.State",
         "PublicationStateEnum": "gateways.models.Publication.State",
         "DeploymentStateEnum": "gateways.models.Deployment.State",
+        "TestRunStateEnum": "ai.models.TestRun.State",
         "EnforcementStateEnum": "gateways.models.EnforcementState",
     },
 }

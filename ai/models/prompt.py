@@ -8,6 +8,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from ai.models.route import ModelRoute
+from ai.prompts.variables import interface_of, variables_of
 from audit.models import Record, RecordQuerySet
 from teams.models import Team, Verb
 from teams.models.team import slug_validator
@@ -76,6 +77,7 @@ class PromptVersion(Record):
     """
 
     public_id_prefix = "pmv"
+    locked_after = ("prompt",)
 
     prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()
@@ -104,8 +106,8 @@ class PromptVersion(Record):
 
     @property
     def interface(self) -> dict[str, Any]:
-        """What callers see of it: versions with the same can take each other's place."""
-        return {"variables": self.variables, "output_schema": self.output_schema}
+        """What callers keep to, without words and defaults: versions with the same can take each other's place."""
+        return {"body": interface_of(variables_of(self.variables)), "output_schema": self.output_schema}
 
 
 class PromptLabel(Record):

@@ -26,6 +26,7 @@ class TestCase(Record):
 
     __test__ = False  # not a test of ours: pytest takes classes by their names
     public_id_prefix = "tcs"
+    locked_after = ("prompt",)
 
     prompt = models.ForeignKey(Prompt, on_delete=models.PROTECT, related_name="test_cases")
     name = models.CharField(_("name"), max_length=80)

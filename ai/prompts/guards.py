@@ -34,7 +34,11 @@ class Side(StrEnum):
 
 
 class GuardError(ValueError):
-    """A rule cannot be used; the text says why."""
+    """A rule cannot be used; the text says why, `pointer` (RFC 6901) where it stands in the guard."""
+
+    def __init__(self, text: str, *, pointer: str = "") -> None:
+        super().__init__(text)
+        self.pointer = pointer
 
 
 class Blocked(Exception):
@@ -74,8 +78,16 @@ class Guard:
 
         `kind` is `regex`, `words`, or one of the personal data of PERSONAL. Raises GuardError.
         """
-        rules = tuple(_rule(rule) for rule in plain.get("rules", ()))
-        return cls(int(plain.get("max_input", 0)), int(plain.get("max_output", 0)), rules)
+        strange = sorted(set(plain) - {"max_input", "max_output", "rules"})
+        if strange:
+            raise GuardError(
+                f"A guard has no {', '.join(map(str, strange))}. It has: max_input, max_output, rules."
+            )
+        listed = plain.get("rules") or ()
+        if not isinstance(listed, list | tuple):
+            raise GuardError("The rules are a list.", pointer="/rules")
+        rules = tuple(_numbered(number, rule) for number, rule in enumerate(listed))
+        return cls(_size(plain, "max_input"), _size(plain, "max_output"), rules)
 
     def __bool__(self) -> bool:
         return bool(self.max_input or self.max_output or self.rules)
@@ -150,21 +162,53 @@ def _smaller(one: int, other: int) -> int:
     return min(one, other) if one and other else one or other
 
 
+def _size(plain: Mapping[str, Any], name: str) -> int:
+    value = plain.get(name) or 0
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise GuardError(f"{name} is a whole number of characters from 0.", pointer=f"/{name}")
+    return value
+
+
+def _numbered(number: int, plain: Any) -> Rule:
+    try:
+        if not isinstance(plain, Mapping):
+            raise GuardError("A rule is an object with a kind.")
+        return _rule(plain)
+    except GuardError as error:
+        raise GuardError(str(error), pointer=f"/rules/{number}") from None
+
+
 def _rule(plain: Mapping[str, Any]) -> Rule:
-    kind = plain["kind"]
+    kind = plain.get("kind")
     name = str(plain.get("name") or kind)
-    action, side = Action(plain.get("action", "block")), Side(plain.get("side", "both"))
+    action, side = _member(Action, plain, "action", "block"), _member(Side, plain, "side", "both")
     if kind == "regex":
-        return Rule(name, action, side, _by_pattern(str(plain["pattern"])))
+        pattern = plain.get("pattern")
+        if not isinstance(pattern, str) or not pattern:
+            raise GuardError(f"The rule {name} has no expression. Write one.")
+        return Rule(name, action, side, _by_pattern(pattern))
     if kind == "words":
-        words = [re2.escape(str(word)) for word in plain["words"] if str(word).strip()]
+        given = plain.get("words") or ()
+        words = [re2.escape(str(word)) for word in given if str(word).strip()] if _is_list(given) else []
         if not words:
             raise GuardError(f"The rule {name} has no words. Write at least one.")
         return Rule(name, action, side, _by_pattern(rf"(?i)\b(?:{'|'.join(words)})\b"))
-    if kind not in PERSONAL:
+    found = PERSONAL.get(kind) if isinstance(kind, str) else None
+    if found is None:
         listed = ", ".join(("regex", "words", *PERSONAL))
         raise GuardError(f"{kind!r} is no kind of rule. Use one of: {listed}.")
-    return Rule(name, action, side, PERSONAL[kind])
+    return Rule(name, action, side, found)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list | tuple)
+
+
+def _member[E: StrEnum](choices: type[E], plain: Mapping[str, Any], name: str, usual: str) -> E:
+    try:
+        return choices(plain.get(name, usual))
+    except ValueError:
+        raise GuardError(f"{plain[name]!r} is no {name}. Use one of: {', '.join(choices)}.") from None
 
 
 def _by_pattern(pattern: str) -> Callable[[str], Sequence[tuple[int, int]]]:

@@ -22,7 +22,9 @@ MESSAGES_ROLE = "messages"
 MOST_MESSAGES = 100
 MOST_TEMPLATE_CHARACTERS = 200_000
 
-_MARK = re.compile(r"\\\{\{|\{\{(.*?)\}\}", re.DOTALL)
+_MARK = re.compile(
+    r"\\\{\{|\{\{(.{0,80}?)\}\}", re.DOTALL
+)  # bounded, or many open braces take quadratic time
 _LITERAL = r"\{{"
 
 
@@ -94,7 +96,7 @@ def read_text(text: str, *, message: int = 0) -> tuple[Part, ...]:
     parts: list[Part] = []
     end = 0
     for match in _MARK.finditer(text):
-        parts.append(text[end : match.start()])
+        parts.append(_literal(text, end, match.start(), message))
         end = match.end()
         if match[0] == _LITERAL:
             parts.append("{{")
@@ -112,8 +114,19 @@ def read_text(text: str, *, message: int = 0) -> tuple[Part, ...]:
         raise TemplateError(
             f"{{{{#{name}}}}} is never closed. Put {{{{/{name}}}}} behind it.", message=message, offset=offset
         )
-    parts.append(text[end:])
+    parts.append(_literal(text, end, len(text), message))
     return tuple(part for part in parts if part != "")
+
+
+def _literal(text: str, start: int, end: int, message: int) -> str:
+    piece = text[start:end]
+    if "{{" in piece:
+        raise TemplateError(
+            r"{{ is never closed. Put }} behind the name; for two braces as text write \{{.",
+            message=message,
+            offset=start + piece.index("{{"),
+        )
+    return piece
 
 
 def _mark(match: re.Match[str], message: int) -> tuple[str, str]:
@@ -149,21 +162,33 @@ def read_messages(
 
     Raises TemplateError for the first that is wrong, for a variable that is used and not declared, or the reverse.
     """
-    if not messages:
-        raise TemplateError("A prompt has at least one message. Write what the model is to do.")
-    if len(messages) > MOST_MESSAGES:
-        raise TemplateError(f"A prompt has at most {MOST_MESSAGES} messages.", message=MOST_MESSAGES)
+    for fault in message_faults(messages, variables):
+        raise fault
     templates = tuple(_template(number, message) for number, message in enumerate(messages))
-    known = {variable.name: variable for variable in variables}
-    for number, template in enumerate(templates):
-        _check_use(number, template, known)
     used = {name for template in templates for name in template.names()}
-    unused = [name for name in known if name not in used]
+    unused = [variable.name for variable in variables if variable.name not in used]
     if unused:
         raise TemplateError(
             f"{', '.join(unused)} is declared and not used. Write {{{{{unused[0]}}}}} into a message, or remove it."
         )
     return templates
+
+
+def message_faults(
+    messages: Sequence[Mapping[str, Any]], variables: Sequence[Variable]
+) -> Iterator[TemplateError]:
+    """The first fault of each message, with its place: for an editor, which shows them all."""
+    if not messages:
+        yield TemplateError("A prompt has at least one message. Write what the model is to do.")
+    if len(messages) > MOST_MESSAGES:
+        yield TemplateError(f"A prompt has at most {MOST_MESSAGES} messages.", message=MOST_MESSAGES)
+        return
+    known = {variable.name: variable for variable in variables}
+    for number, message in enumerate(messages):
+        try:
+            _check_use(number, _template(number, message), known, str(message["content"]))
+        except TemplateError as error:
+            yield error
 
 
 def _template(number: int, message: Mapping[str, Any]) -> Template:
@@ -176,14 +201,16 @@ def _template(number: int, message: Mapping[str, Any]) -> Template:
     return Template(str(role), read_text(content, message=number))
 
 
-def _check_use(number: int, template: Template, known: Mapping[str, Variable]) -> None:
+def _check_use(number: int, template: Template, known: Mapping[str, Variable], text: str) -> None:
     for name in template.names():
         if name not in known:
             raise TemplateError(
-                f"{{{{{name}}}}} is not declared. Declare the variable {name}.", message=number
+                f"{{{{{name}}}}} is not declared. Declare the variable {name}.",
+                message=number,
+                offset=_place(text, name),
             )
-    alone = template.parts[0] if len(template.parts) == 1 else None
     if template.role == MESSAGES_ROLE:
+        alone = template.parts[0] if len(template.parts) == 1 else None
         if not isinstance(alone, Slot) or known[alone.name].type is not VariableType.MESSAGES:
             raise TemplateError(
                 "A message of this role is one variable of type messages and nothing else, like {{history}}.",
@@ -191,15 +218,23 @@ def _check_use(number: int, template: Template, known: Mapping[str, Variable]) -
             )
         return
     for slot in _slots(template.parts):
-        if known[slot.name].type is VariableType.MESSAGES:
-            raise TemplateError(
-                f"{{{{{slot.name}}}}} is a conversation: give it a message of its own with the role messages.",
-                message=number,
-            )
-        if known[slot.name].is_media and template.role != "user":
-            raise TemplateError(
-                f"{{{{{slot.name}}}}} is an image or file: only a user message takes it.", message=number
-            )
+        if wrong := _misplaced(slot, template.role, known):
+            raise TemplateError(wrong, message=number, offset=_place(text, slot.name))
+
+
+def _misplaced(slot: Slot, role: str, known: Mapping[str, Variable]) -> str:
+    """Why the value of a slot cannot stand in a message of this role; empty where it can."""
+    if known[slot.name].type is VariableType.MESSAGES:
+        return f"{{{{{slot.name}}}}} is a conversation: give it a message of its own with the role messages."
+    if known[slot.name].is_media and role != "user":
+        return f"{{{{{slot.name}}}}} is an image or file: only a user message takes it."
+    return ""
+
+
+def _place(text: str, name: str) -> int:
+    """Where a variable is first named in a text that names it."""
+    marks = ((match.start(), match[1]) for match in _MARK.finditer(text) if match[1] is not None)
+    return next((start for start, mark in marks if mark.strip().lstrip("#/").strip() == name), 0)
 
 
 def _slots(parts: Iterable[Part]) -> Iterator[Slot]:
@@ -239,8 +274,13 @@ def _filled(
             value = values.get(part.name)
             if value is not None:
                 yield _value(known[part.name], value)
-        elif values.get(part.name) not in (None, False, "", [], {}):
+        elif _is_there(values.get(part.name)):
             yield from _filled(part.parts, known, values)
+
+
+def _is_there(value: Any) -> bool:
+    """Whether a section stands: nought is a value, an empty text is none."""
+    return value is not None and value is not False and value not in ("", [], {})
 
 
 def _content(pieces: Sequence[str | dict[str, Any]]) -> str | list[dict[str, Any]]:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
+from ai.prompts.schemas import faults_of, schema_faults, validator
+
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 MOST_VARIABLES = 64
 MOST_CHARACTERS = 1_000_000
@@ -34,6 +36,23 @@ class VariableType(StrEnum):
 
 class VariableError(ValueError):
     """A variable is not declared as it must be; the text says what to do."""
+
+
+_MEMBERS: tuple[tuple[str, tuple[type, ...], str], ...] = (
+    ("description", (str,), "a text"),
+    ("pattern", (str,), "a text"),
+    *((name, (bool,), "true or false") for name in ("required", "sensitive", "untrusted")),
+    *((name, (int,), "a whole number from 0") for name in ("max_length", "max_items", "max_bytes")),
+    *((name, (int, float, type(None)), "a number") for name in ("minimum", "maximum")),
+    ("schema", (Mapping, type(None)), "a JSON Schema"),
+)
+"""What the members of a variable hold."""
+
+
+def _texts(name: str, value: Any) -> tuple[str, ...]:
+    if isinstance(value, list | tuple) and all(isinstance(one, str) for one in value):
+        return tuple(value)
+    raise VariableError(f"{name} must be a list of texts.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +119,8 @@ class Variable:
                 f"{values['type']!r} is no type of a variable. Use one of: {listed}."
             ) from None
         for name in ("enum", "mime_types"):
-            values[name] = tuple(values.get(name) or ())
-        variable = cls(**values)
+            values[name] = _texts(name, values.get(name) or ())
+        variable = cls(**{"name": "", **values})
         variable.check()
         return variable
 
@@ -111,12 +130,21 @@ class Variable:
             raise VariableError(
                 f"{self.name!r} is no name of a variable. Use small letters, digits and underscores, a letter first."
             )
-        for name in ("max_length", "max_items", "max_bytes"):
+        for name, kinds, what in _MEMBERS:
             value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+            if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+                raise VariableError(f"{name} of {self.name} must be {what}.")
+        for name in ("max_length", "max_items", "max_bytes"):
+            if getattr(self, name) < 0:
                 raise VariableError(f"{name} of {self.name} must be a whole number from 0.")
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise VariableError(f"The minimum of {self.name} is above its maximum.")
         if self.type is VariableType.OBJECT and not isinstance(self.schema, Mapping):
             raise VariableError(f"{self.name} is an object: give the JSON Schema that it follows.")
+        if self.untrusted and self.type in {VariableType.MESSAGES, VariableType.IMAGE, VariableType.FILE}:
+            raise VariableError(
+                f"{self.name} cannot be fenced: only texts and data can be marked as untrusted. Take the mark away."
+            )
 
     def json_schema(self) -> dict[str, Any]:
         """The JSON Schema (2020-12) of its value."""
@@ -223,6 +251,32 @@ def body_schema(variables: Sequence[Variable]) -> dict[str, Any]:
     required = [variable.name for variable in variables if variable.is_required]
     if required:
         schema["required"] = required
+    return schema
+
+
+def variable_faults(variable: Variable) -> list[str]:
+    """What is wrong with the schema of one variable, and with its default and its example by that schema."""
+    schema = variable.json_schema()
+    wrong = schema_faults(schema)
+    if wrong:
+        return [f"{fault.pointer.removeprefix('/') or 'The schema'}: {fault.detail}" for fault in wrong]
+    checked_by = validator(schema)
+    return [
+        f"The {name} does not fit: {fault.detail}"
+        for name in ("default", "example")
+        if (value := getattr(variable, name)) is not None
+        for fault in faults_of(checked_by, value, most=1)
+    ]
+
+
+def interface_of(variables: Sequence[Variable]) -> dict[str, Any]:
+    """What callers must keep to: the schema of the body without what only describes it."""
+    schema = body_schema(variables)
+    told = ("description", "examples", "default")
+    schema["properties"] = {
+        name: {key: value for key, value in each.items() if key not in told}
+        for name, each in schema["properties"].items()
+    }
     return schema
 
 

@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import jsonschema_rs
 import orjson
 
 from ai.pricing import PriceList
 from ai.prompts.guards import Guard
+from ai.prompts.schemas import validator
 from ai.prompts.templates import Template, read_messages
 from ai.prompts.variables import Variable, body_schema, variables_of
 
@@ -428,13 +428,6 @@ def prompt_of(plain: Mapping[str, Any], route: ModelRoute) -> Prompt:
         output_schema=schema,
         inputs=validator(body_schema(variables)),
         outputs=validator(schema) if schema else None,
-    )
-
-
-def validator(schema: Mapping[str, Any]) -> Any:
-    """A validator whose time grows with its input alone: patterns run without backtracking (T12)."""
-    return jsonschema_rs.Draft202012Validator(
-        dict(schema), pattern_options=jsonschema_rs.RegexOptions(), validate_formats=True
     )
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 from ai.pricing import Usage, estimated_tokens
+from ai.prompts.chat import USUAL_MAX_OUTPUT, Most, characters_of
 from ai.prompts.guards import Blocked, Guard, Masking, Side
 from ai.prompts.variables import Variable
 from ai.runtime.budgets import NOTHING_HELD, Cost, Counters, CountersAway, Hold, OverBudget, budgets_of
@@ -27,8 +28,6 @@ from ai.runtime.feed import Attempt, Feed, Record
 from ai.runtime.rates import Rates
 from ai.runtime.snapshot import Endpoint, Model, ModelRoute, Prompt, Snapshot, Subscription
 
-USUAL_MAX_OUTPUT = 4096
-"""Tokens that a call may put out where neither it nor its model says how many."""
 DRAIN_S = 5.0
 """How long an answer is read on after its caller left, to learn what it costs: the vendor bills it all the same."""
 
@@ -377,21 +376,6 @@ class Work:
         self._service.feed.add(self.record)
 
 
-@dataclass(frozen=True, slots=True)
-class Most:
-    """What a call may come to at most, in tokens and billionths; `nanos` None where a price is not known."""
-
-    input: int
-    output: int
-    nanos: int | None
-    currency: str
-
-    @property
-    def tokens(self) -> int:
-        """All tokens."""
-        return self.input + self.output
-
-
 def most_of(model: Model, body: Json, at: float, *, is_embedding: bool = False) -> Most:
     """What a call of one model may come to at most, by the prices that hold at `at` (POSIX seconds)."""
     inputs = estimated_tokens(_input_characters(body))
@@ -451,12 +435,7 @@ def _look_at(message: Json, masking: Masking) -> None:
 def _input_characters(body: Json) -> int:
     """The characters that a model reads; an image or a file counts as a thousand tokens."""
     total = len(orjson.dumps(body["tools"])) if body.get("tools") else 0
-    for message in body.get("messages") or ():
-        content = message.get("content")
-        if isinstance(content, str):
-            total += len(content) + 16
-        elif isinstance(content, list):
-            total += sum(len(part["text"]) if "text" in part else 4000 for part in content) + 16
+    total += characters_of(body.get("messages") or ())
     inputs = body.get("input")
     if isinstance(inputs, str):
         total += len(inputs)

@@ -200,6 +200,12 @@
       if (table) table.scrollTop = scrolled;
     });
   });
+  /* The same for what comes along out of band. */
+  body.addEventListener("htmx:oobBeforeSwap", ({ detail }) => {
+    $$("details[id][open]", detail.target).forEach((details) => {
+      detail.fragment.querySelector(`#${CSS.escape(details.id)}`)?.setAttribute("open", "");
+    });
+  });
   body.addEventListener("htmx:afterSettle", (event) => {
     const root = event.detail.elt;
     refresh(root.isConnected ? root : document);

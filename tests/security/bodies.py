@@ -96,6 +96,19 @@ REST: dict[tuple[str, str], dict[str, Any] | None] = {
     ("rest-publication-preview", "POST"): PUBLICATION,
     ("rest-publication-roll-back", "POST"): {"revision": 1, "note": "Back."},
     ("rest-publication-withdraw", "POST"): {"reason": "Over."},
+    ("rest-prompt-list", "POST"): {"team": "{team}", "name": "New prompt"},
+    ("rest-prompt", "PATCH"): {"description": "Other words."},
+    ("rest-prompt-retire", "POST"): {"note": "Over."},
+    ("rest-prompt-draft", "PUT"): {"messages": [{"role": "user", "content": "Half done"}]},
+    ("rest-prompt-render", "POST"): {"values": {"text": "Some text."}},
+    ("rest-prompt-version-list", "POST"): {"note": "Shorter."},
+    ("rest-prompt-label", "PUT"): {"version": 1, "note": "Try it."},
+    ("rest-test-case-list", "POST"): {
+        "name": "New case", "values": {"text": "Some text."}, "check_kind": "contains", "expected": "text"
+    },
+    ("rest-test-case", "PATCH"): {"expected": "other"},
+    ("rest-test-case-retire", "POST"): None,
+    ("rest-test-run-list", "POST"): {"version": 1},
 }  # fmt: skip
 
 PAGES: dict[str, dict[str, Any]] = {
@@ -185,6 +198,25 @@ PAGES: dict[str, dict[str, Any]] = {
     "publication-create": {"places": ["{gateway}.sandbox"], "note": "Also here."},
     "publication-roll-back": {"revision": "{first_revision}", "note": "Back."},
     "publication-withdraw": {"reason": "Over."},
+    "prompt-create": {"team": "{team_pk}", "name": "New prompt"},
+    "prompt-texts": {"name": "Merlin prompt", "description": "Other words."},
+    "prompt-retire": {"note": "Over."},
+    "prompt-editor": {
+        "messages": "1", "message-0-role": "user", "message-0-content": "Half done", "variables": "0", "do": "save"
+    },
+    "prompt-preview": {
+        "messages": "1", "message-0-role": "user", "message-0-content": "Half done", "variables": "0"
+    },
+    "prompt-freeze": {"note": "Shorter."},
+    "label-move": {"name": "staging", "note": "Try it."},
+    "test-case-create": {
+        "name": "New case", "value-text": "Some text.", "check_kind": "contains", "expected": "text"
+    },
+    "test-case-change": {
+        "name": "Merlin case", "value-text": "Some text.", "check_kind": "contains", "expected": "other"
+    },
+    "test-case-retire": {},
+    "test-run-start": {"version": "1"},
 }  # fmt: skip
 
 

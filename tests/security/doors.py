@@ -86,6 +86,8 @@ DECIDES = Door(SEES_RECEIVED, on(API, Verb.REQUEST_DECIDE))
 CHANGES_API = Door(SEES_API, on(API, Verb.API_EDIT))
 PUBLISHES = Door(FINDS_API, on(API, Verb.API_PUBLISH))
 
+SEES_PROMPT = on(API, Verb.PROMPT_VIEW)
+
 SIDES: tuple[tuple[str, tuple[Grant, ...], str], ...] = (
     ("teams/", on(API, Verb.TEAM_VIEW), API),
     ("api/v1/teams/", on(API, Verb.TEAM_VIEW), API),
@@ -119,6 +121,8 @@ SIDES: tuple[tuple[str, tuple[Grant, ...], str], ...] = (
     ("audit/", EVERYBODY, ANYWHERE),
     ("api/v1/audit-events", on(API, Verb.AUDIT_VIEW), API),
     ("administration/", EVERYBODY, PLATFORM),
+    ("ai/prompts/", SEES_PROMPT, API),
+    ("api/v1/ai/prompts", SEES_PROMPT, API),
     ("api/v1/usage/", on(API, Verb.USAGE_VIEW), API),
 )
 """Whose object a route names: who sees it, and on which side the verb of its rule is held. The longest one counts."""
@@ -189,10 +193,12 @@ WRITES: dict[str, Door] = {
     "rest-application-list": Door(on(CONSUMER, Verb.TEAM_VIEW), on(CONSUMER, Verb.APPLICATION_EDIT)),
     "rest-access-request-list": Door(SEES_APPLICATION, on(CONSUMER, Verb.APPLICATION_EDIT)),
     **dict.fromkeys(("rest-publication-list", "rest-publication-preview"), PUBLISHES),
+    "rest-prompt-list": Door(on(API, Verb.TEAM_VIEW), on(API, Verb.PROMPT_EDIT)),
 }  # fmt: skip
 CHOICES: dict[str, Door] = {
     # Forms whose choices are cut to what the person may use: somebody else's is no valid choice, a 422.
     "api-create": Door(EVERYBODY, on(API, Verb.API_EDIT)),
+    "prompt-create": Door(EVERYBODY, on(API, Verb.PROMPT_EDIT)),
     "application-create": Door(EVERYBODY, on(CONSUMER, Verb.APPLICATION_EDIT)),
     "request-access": Door(FINDS_API, on(CONSUMER, Verb.APPLICATION_EDIT)),
 }

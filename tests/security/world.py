@@ -24,6 +24,7 @@ from teams.models import PlatformRole, ServiceAccount, Team, TeamRole, User
 from teams.permissions import Scope
 from teams.queries import actor_of_user
 from tests import factories
+from tests.ai import factories as ai_factories
 from tests.security.routes import Route
 
 CANARY, CONSUMER, INWARD = "Kestrel", "Osprey", "Merlin"
@@ -33,6 +34,8 @@ PUBLISH = "publish/<slug:team>/<slug:slug>/"
 REST_API = "api/v1/apis/<slug:team>/<slug:slug>"
 REST_VERSION = f"{REST_API}/versions/<int:major>"
 REST_PLAN = f"{REST_API}/plans/<slug:plan>"
+REST_PROMPT = "api/v1/ai/prompts/<slug:team>/<slug:slug>"
+PROMPT = "ai/prompts/<slug:team>/<slug:slug>"
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +220,15 @@ def _objects(
         reason="Osprey reason",
     )
 
+    prompt = ai_factories.make_prompt(team, "Merlin prompt")
+    first_of_prompt = ai_factories.make_prompt_version(prompt, note="Merlin version")
+    ai_factories.make_label(first_of_prompt, "production")
+    prompt.draft["messages"][0]["content"] += " Merlin."
+    prompt.save()
+    case = ai_factories.make_test_case(prompt, "Merlin case")
+    run = ai_factories.make_test_run(first_of_prompt)
+    ai_factories.make_result(run, case, output="Merlin output")
+
     account = factories.make_service_account(team, name="Merlin service")
     account_token, _value = factories.make_api_token(service_account=account)
     token, _value = factories.make_api_token(user=owner)
@@ -293,6 +305,12 @@ def _objects(
         "api/v1/gateways/<slug:slug>/drift/#public_id": finding.public_id,
         "api/v1/deployments/#public_id": deployment.public_id,
         "api/v1/publications/#public_id": publication.public_id,
+        f"{PROMPT}/#slug": prompt.slug,
+        f"{PROMPT}/cases/#public_id": case.public_id,
+        f"{PROMPT}/runs/#public_id": run.public_id,
+        f"{REST_PROMPT}#slug": prompt.slug,
+        f"{REST_PROMPT}/test-cases/#public_id": case.public_id,
+        f"{REST_PROMPT}/test-runs/#public_id": run.public_id,
         "admin/teams/user/#object_id": str(owner.pk),
         "admin/teams/team/#object_id": str(team.pk),
         "admin/audit/auditevent/#object_id": str(event.pk),
@@ -315,6 +333,8 @@ def _objects(
         "environment": "production",
         "node": node.public_id,
         "secret": "not-the-secret",
+        "number": "1",
+        "name": "staging",
         # What bodies name (tests/security/bodies.py).
         "second_plan": other.plan.slug,
         "consumer": consumer.slug,

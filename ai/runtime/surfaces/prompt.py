@@ -8,8 +8,10 @@ from typing import Any
 import orjson
 
 from ai.pricing import Usage, money
+from ai.prompts.chat import prompt_body
+from ai.prompts.checks import unfenced
 from ai.prompts.guards import Guard
-from ai.prompts.templates import render
+from ai.prompts.schemas import faults_of
 from ai.prompts.variables import with_defaults
 from ai.runtime.asgi import Request
 from ai.runtime.dialects.contract import Json
@@ -21,8 +23,6 @@ from ai.runtime.sse import named_event
 from ai.runtime.surfaces import streaming, told
 from ai.runtime.surfaces.streaming import Outlet
 from ai.runtime.work import Caller, Result, Service, Task, Work, redacted
-
-MOST_FAULTS = 20
 
 
 def loaded(body: bytes) -> Json:
@@ -47,37 +47,21 @@ def values_of(prompt: Prompt, plain: Json) -> Json:
 
 def _faults(prompt: Prompt, plain: Json) -> Iterable[Fault]:
     given = {name: value for name, value in plain.items() if value is not None}
-    if prompt.inputs.is_valid(given):
-        return
-    sensitive = prompt.sensitive
-    for number, error in enumerate(prompt.inputs.iter_errors(given)):
-        if number >= MOST_FAULTS:
-            return
-        path = [str(part) for part in error.instance_path]
-        hidden = bool(path) and path[0] in sensitive
-        yield Fault(
-            "".join(f"/{part}" for part in path), "It is not right." if hidden else _sentence(error.message)
-        )
-
-
-def _sentence(message: str) -> str:
-    short = message if len(message) < 300 else f"{message[:297]}..."
-    return short if short.endswith(".") else f"{short}."
+    for fault in faults_of(prompt.inputs, given):
+        named = fault.pointer.removeprefix("/").partition("/")[0]
+        yield Fault(fault.pointer, "It is not right." if named in prompt.sensitive else fault.detail)
 
 
 def chat_body(prompt: Prompt, values: Json) -> Json:
     """The chat completion that the prompt asks for. A model that takes no schema is told about it in words."""
-    body: Json = {**prompt.parameters, "messages": render(prompt.templates, prompt.variables, values)}
-    if prompt.output_schema is None:
-        return body
-    if prompt.route.offers("json_schema"):
-        schema = {"name": "output", "schema": prompt.output_schema, "strict": True}
-        body["response_format"] = {"type": "json_schema", "json_schema": schema}
-    else:
-        text = orjson.dumps(prompt.output_schema).decode()
-        rule = f"Answer with JSON alone, without any other text. It follows this JSON Schema: {text}"
-        body["messages"] = [*body["messages"], {"role": "system", "content": rule}]
-    return body
+    return prompt_body(
+        prompt.templates,
+        prompt.variables,
+        values,
+        parameters=prompt.parameters,
+        output_schema=prompt.output_schema,
+        takes_schema=prompt.route.offers("json_schema"),
+    )
 
 
 def task_of(endpoint: Endpoint, prompt: Prompt, body: Json, *, stream: bool) -> Task:
@@ -181,24 +165,11 @@ def _noted(work: Work, result: Result, output: Any) -> tuple[Result, Any]:
 def parsed(prompt: Prompt, text: str) -> tuple[Any, list[Fault]]:
     """The output in `text`, and what is wrong with it by the schema of the prompt."""
     try:
-        output = orjson.loads(_unfenced(text))
+        output = orjson.loads(unfenced(text))
     except ValueError as error:
         return None, [Fault("", f"It is no JSON: {error}.")]
-    if prompt.outputs.is_valid(output):
-        return output, []
-    errors = list(prompt.outputs.iter_errors(output))[:MOST_FAULTS]
-    return output, [
-        Fault("".join(f"/{part}" for part in error.instance_path), _sentence(error.message))
-        for error in errors
-    ]
-
-
-def _unfenced(text: str) -> str:
-    """Without the fence of Markdown that models like to put around JSON."""
-    stripped = text.strip()
-    if stripped.startswith("```") and stripped.endswith("```"):
-        return stripped.strip("`").removeprefix("json").strip()
-    return stripped
+    faults = faults_of(prompt.outputs, output)
+    return output, [Fault(fault.pointer, fault.detail) for fault in faults]
 
 
 def _repair(body: Json, text: str, faults: Iterable[Fault]) -> Json:
