@@ -1,0 +1,1 @@
+"""REST resources of AI, below `api/v1/ai/`."""
