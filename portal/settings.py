@@ -331,6 +331,7 @@ SPECTACULAR_SETTINGS = {
         "PublicationStateEnum": "gateways.models.Publication.State",
         "DeploymentStateEnum": "gateways.models.Deployment.State",
         "EnforcementStateEnum": "gateways.models.EnforcementState",
+        "ProviderStateEnum": "ai.models.Provider.State",
     },
 }
 
@@ -375,6 +376,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 300.0,
         "options": {"expires": 300},
     },
+    "update-ai-models": {"task": "ai.tasks.update_models", "schedule": 86_400.0, "options": {"expires": 3600}},
     "lapse-requests": {
         "task": "subscriptions.tasks.lapse_requests",
         "schedule": 300.0,
