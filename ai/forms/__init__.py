@@ -1,0 +1,1 @@
+"""What people type about AI, checked before an action is called."""
