@@ -17,6 +17,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
     "gpt-5": (*_OPENAI, "reasoning"),
     "gpt-6": (*_OPENAI, "reasoning"),
     "gpt-chat": _OPENAI,
+    "chatgpt-4o": _OPENAI,
     "gpt-oss": ("tools", *_JSON, "reasoning"),
     "o1": (*_OPENAI, "reasoning"),
     "o3": (*_OPENAI, "reasoning"),

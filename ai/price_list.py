@@ -191,8 +191,13 @@ def _is_enough(rates: tuple[Rate, ...], mode: str) -> bool:
 def _with_left_out(note: str, model: ModelInfo, at: datetime) -> str:
     """The vendor's page, and what it asks for beyond what is billed here."""
     named = {key for price in _in_force(model, at) for key, value in vars(price).items() if value is not None}
-    left_out = sorted(key.replace("_", " ") for key in named - UNITS.keys() - {CALLS})
+    left_out = sorted({_words(key) for key in named - UNITS.keys() - {CALLS}})
     return f"{note}; not in it: {', '.join(left_out)}"[:200] if left_out else note[:200]
+
+
+def _words(key: str) -> str:
+    """The catalogue's name of a price without its measure: `web_searches_kcount` -> "web searches"."""
+    return key.rpartition("_")[0].replace("_", " ")
 
 
 def _differs_elsewhere(catalogue: Catalogue, model: ModelInfo, now: datetime) -> bool:

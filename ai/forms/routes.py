@@ -109,7 +109,8 @@ class RouteForm(BehaviourForm):
         super().__init__(data, initial=_initial(shown), **kwargs)
         self.models = list(models)
         rows = _with_row(data) if more else data
-        self.rows = TargetRows(rows, initial=targets, prefix="targets")
+        # What is sent is taken as it is: a row like the one that was there is no empty row.
+        self.rows = TargetRows(rows, initial=None if rows else targets, prefix="targets")
 
     def is_valid(self) -> bool:
         return super().is_valid() and self.rows.is_valid() and self._targets_found()

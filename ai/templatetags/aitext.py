@@ -18,7 +18,11 @@ SIGNS = {"EUR": "€", "USD": "$", "GBP": "£"}
 UNITS = {**{unit.value: label for unit, label in RATES}, Unit.CALL.value: _lazy("Each call")}
 FLAGS = {
     "unknown": (_lazy("price unknown"), "fail", _lazy("Nobody knows its price: budgets cannot hold it.")),
-    "disputed": (_lazy("disputed"), "hold", _lazy("Sources differ on its price. Check it, and enter your own.")),
+    "disputed": (
+        _lazy("disputed"),
+        "hold",
+        _lazy("Sources differ on its price. Check it, and enter your own."),
+    ),
     "override": (_lazy("own price"), "accent", _lazy("Entered here; goes before the catalogue.")),
     "toy": (_lazy("toy"), "off", _lazy("For trying things out: its text means nothing.")),
 }
@@ -82,3 +86,9 @@ def kilo(tokens: int) -> str:
     if tokens >= 1_000_000:
         return f"{tokens / 1_000_000:.2g} M"
     return f"{tokens // 1_000} k" if tokens >= 1_000 else str(tokens)
+
+
+@register.filter
+def in_seconds(milliseconds: int) -> str:
+    """A time that somebody set: 60000 -> "60 s", 1500 -> "1.5 s"."""
+    return f"{milliseconds / 1000:g} s"

@@ -350,8 +350,8 @@ def _ai(team: Team) -> tuple[dict[str, str], dict[str, str]]:
     """A provider of the API's team with keys, models and a route: what routes name, and what bodies do."""
     reached = ProviderValues(base_url="http://127.0.0.1:11434/v1")
     provider, spare, paused = (
-        create_provider(actor=SYSTEM, team=team, name=f"Merlin {word}", values=reached)
-        for word in ("models", "spare models", "paused models")
+        create_provider(actor=SYSTEM, team=team, slug=word, name=f"Merlin {word}", values=reached)
+        for word in ("models", "spare-models", "paused-models")
     )
     pause_provider(paused, actor=SYSTEM)
     key, resting = (
@@ -360,7 +360,7 @@ def _ai(team: Team) -> tuple[dict[str, str], dict[str, str]]:
     )
     pause_key(resting, actor=SYSTEM)
     routed, model = (
-        add_model(provider, actor=SYSTEM, remote=f"merlin-{word}") for word in ("routed", "spare")
+        add_model(provider, actor=SYSTEM, remote=remote) for remote in ("routed", "merlin-spare")
     )
     rates = [{"unit": unit, "nanos": 150_000_000} for unit in ("input", "output")]
     override_price(model, actor=SYSTEM, rates=rates, note="Merlin contract")
