@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from ai import models as ai
-from ai.sealing import open_provider_key
+from ai.keys import open_value
 from apis.models import UpstreamBinding
 from apis.models.upstream import AI_KINDS
 from gateways.engine.document import (
@@ -184,7 +184,7 @@ def provider_key_of(key: ai.ProviderKey, *, with_value: bool = False) -> Provide
         weight=key.weight,
         reference=key.reference,
         value_digest=key.value_digest,
-        value=open_provider_key(key) if with_value and not key.reference else "",
+        value=open_value(key) if with_value and not key.reference else "",
     )
 
 

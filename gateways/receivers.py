@@ -113,10 +113,16 @@ def _serving_or_holding(
 
 
 AI_EVENTS = (
-    *("provider.created", "provider.changed", "provider.paused", "provider.resumed", "provider.removed"),
-    *("provider_key.added", "provider_key.replaced", "provider_key.paused", "provider_key.resumed"),
-    *("provider_key.removed", "ai_model.added", "ai_model.changed", "ai_model.enabled", "ai_model.disabled"),
-    *("ai_model.priced", "ai_model.price_cleared", "ai_models.updated"),
+    *("provider.created", "provider.changed", "provider.models_switched", "provider.models_updated"),
+    *(
+        "provider.paused",
+        "provider.resumed",
+        "provider.removed",
+        "provider_key.paused",
+        "provider_key.resumed",
+    ),
+    *("provider_key.added", "provider_key.changed", "provider_key.replaced", "provider_key.removed"),
+    *("ai_model.added", "ai_model.changed", "model_price.overridden", "model_price.override_cleared"),
     *("model_route.created", "model_route.changed", "model_route.retired"),
     *("prompt.version_frozen", "prompt.label_moved"),
 )

@@ -332,6 +332,7 @@ SPECTACULAR_SETTINGS = {
         "DeploymentStateEnum": "gateways.models.Deployment.State",
         "TestRunStateEnum": "ai.models.TestRun.State",
         "EnforcementStateEnum": "gateways.models.EnforcementState",
+        "ProviderStateEnum": "ai.models.Provider.State",
     },
 }
 
@@ -375,6 +376,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "task": "apis.tasks.retire_sunset_versions",
         "schedule": 300.0,
         "options": {"expires": 300},
+    },
+    "update-ai-models": {
+        "task": "ai.tasks.update_models",
+        "schedule": 86_400.0,
+        "options": {"expires": 3600},
     },
     "lapse-requests": {
         "task": "subscriptions.tasks.lapse_requests",

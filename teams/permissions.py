@@ -42,7 +42,7 @@ class Scope(StrEnum):
     SUBSCRIPTIONS_WRITE = "subscriptions:write"
     APPROVALS_WRITE = "approvals:write"
     GATEWAYS_WRITE = "gateways:write"
-    AI_WRITE = "ai:write"
+    AI_WRITE = "ai-write"
 
 
 OWNER, PUBLISHER, DEVELOPER, VIEWER = "owner", "publisher", "developer", "viewer"

@@ -1,5 +1,8 @@
-"""Every write of AI. Other apps import from here."""
+"""Every write to providers, models, prices, routes and prompts. Other apps import from here."""
 
+from ai.actions.keys import add_key, change_key, pause_key, remove_key, replace_key, resume_key
+from ai.actions.models import add_model, change_model, switch_models
+from ai.actions.prices import clear_override, override_price
 from ai.actions.prompts import (
     DraftMovedOn,
     PromptNotReady,
@@ -10,6 +13,16 @@ from ai.actions.prompts import (
     retire_prompt,
     save_draft,
 )
+from ai.actions.providers import (
+    ProviderValues,
+    change_provider,
+    create_provider,
+    pause_provider,
+    remove_provider,
+    resume_provider,
+)
+from ai.actions.routes import RouteValues, TargetValues, change_route, create_route, retire_route
+from ai.actions.seed import Seeded, seed_provider, update_models
 from ai.actions.testing import (
     change_test_case,
     create_test_case,
@@ -23,17 +36,42 @@ from ai.actions.testing import (
 __all__ = [
     "DraftMovedOn",
     "PromptNotReady",
+    "ProviderValues",
+    "RouteValues",
+    "Seeded",
+    "TargetValues",
+    "add_key",
+    "add_model",
+    "change_key",
+    "change_model",
     "change_prompt",
+    "change_provider",
+    "change_route",
     "change_test_case",
+    "clear_override",
     "create_prompt",
+    "create_provider",
+    "create_route",
     "create_test_case",
     "fail_run",
     "finish_run",
     "freeze_version",
     "move_label",
+    "override_price",
+    "pause_key",
+    "pause_provider",
     "record_result",
+    "remove_key",
+    "remove_provider",
+    "replace_key",
+    "resume_key",
+    "resume_provider",
     "retire_prompt",
+    "retire_route",
     "retire_test_case",
     "save_draft",
+    "seed_provider",
     "start_test_run",
+    "switch_models",
+    "update_models",
 ]

@@ -1,1 +1,1 @@
-"""Forms of AI."""
+"""What people type about AI, checked before an action is called."""

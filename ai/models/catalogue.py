@@ -35,6 +35,7 @@ class AiModel(Record):
     """
 
     public_id_prefix = "mdl"
+    locked_after = ("provider",)
 
     class Mode(models.TextChoices):
         CHAT = "chat", _("Chat")

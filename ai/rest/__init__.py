@@ -1,1 +1,1 @@
-"""REST resources of AI."""
+"""REST resources of AI, below `api/v1/ai/`."""

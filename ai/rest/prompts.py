@@ -345,11 +345,11 @@ class TestRunViewSet(BelowPrompt[TestRun]):
 
 LIST: dict[str, Any] = {"get": "list", "post": "create"}
 ITEM: dict[str, Any] = {"get": "retrieve", "patch": "partial_update"}
-PROMPT = "ai/prompts/<slug:team>/<slug:slug>"
+PROMPT = "prompts/<slug:team>/<slug:slug>"
 CASE = f"{PROMPT}/test-cases/<slug:public_id>"
 
 PROMPT_URLS = [
-    path("ai/prompts", PromptViewSet.as_view(LIST), name="rest-prompt-list"),
+    path("prompts", PromptViewSet.as_view(LIST), name="rest-prompt-list"),
     path(PROMPT, PromptViewSet.as_view(ITEM), name="rest-prompt"),
     path(f"{PROMPT}/retire", PromptViewSet.as_view({"post": "retire"}), name="rest-prompt-retire"),
     path(

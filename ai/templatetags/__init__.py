@@ -1,1 +1,1 @@
-"""Template tags of AI."""
+"""Tags of the AI pages."""

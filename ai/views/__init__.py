@@ -1,1 +1,1 @@
-"""Pages of AI."""
+"""Pages of AI, below `ai/`."""

@@ -71,7 +71,7 @@ class PromptLabelForm(forms.Form):
 
     label = forms.ChoiceField(label=_("Label"))
 
-    def __init__(self, *args: Any, prompt: Prompt, environment: Environment, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs, prefix=environment.slug)
+    def __init__(self, data: Any = None, *, prompt: Prompt, environment: Environment, label: str) -> None:
+        super().__init__(data, prefix=environment.slug, initial={"label": label})
         self.environment = environment
         self.fields["label"].choices = _label_choices(prompt)  # type: ignore[attr-defined]

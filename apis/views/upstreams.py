@@ -84,12 +84,13 @@ def _ai_upstream(
     """The label of the prompt that answers in each environment, one form each."""
     prompt, may_edit = upstream.prompt, request.actor.may(Verb.API_EDIT, upstream.team)
     forms: list[PromptLabelForm] = []
-    for environment in environments if prompt else []:
+    for environment in environments:
         binding = environment.binding  # type: ignore[attr-defined]
         sent = request.method == "POST" and request.POST.get("environment") == environment.slug
-        initial = {"label": binding.prompt_label if binding else ""}
-        data = request.POST if sent else None
-        forms.append(PromptLabelForm(data, prompt=prompt, environment=environment, initial=initial))
+        label = binding.prompt_label if binding else ""
+        if prompt is not None:
+            data = request.POST if sent else None
+            forms.append(PromptLabelForm(data, prompt=prompt, environment=environment, label=label))
     bound = next((form for form in forms if form.is_bound), None)
     if bound is not None and bound.is_valid():
         label = bound.cleaned_data["label"]

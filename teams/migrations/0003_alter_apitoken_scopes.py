@@ -14,6 +14,6 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='apitoken',
             name='scopes',
-            field=django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('read', 'read'), ('teams:write', 'teams:write'), ('apis:write', 'apis:write'), ('subscriptions:write', 'subscriptions:write'), ('approvals:write', 'approvals:write'), ('gateways:write', 'gateways:write'), ('ai:write', 'ai:write')], max_length=32)),
+            field=django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('read', 'read'), ('teams:write', 'teams:write'), ('apis:write', 'apis:write'), ('subscriptions:write', 'subscriptions:write'), ('approvals:write', 'approvals:write'), ('gateways:write', 'gateways:write'), ('ai-write', 'ai-write')], max_length=32)),
         ),
     ]

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from django.utils import timezone
 
+from ai.keys import put_value
 from ai.models import (
     AiModel,
     ModelPrice,
@@ -22,12 +23,10 @@ from ai.models import (
     ProviderKey,
     RouteTarget,
 )
-from ai.sealing import seal_provider_key
 from apis.actions import choose_upstream, create_ai_upstream
 from apis.models import ApiVersion
 from gateways.actions import mark_behind, publish, reconcile, withdraw
 from gateways.enforcement import enforcement_of
-from gateways.engine.document import value_digest
 from gateways.models import Deployment, Gateway, GatewayListener, Publication
 from teams.models import Team
 from teams.models.actor import SYSTEM
@@ -88,8 +87,8 @@ def edge(
 def prompt(shop: Team, vendor: Vendor) -> Prompt:
     """A prompt in use, and all that answers it."""
     provider = Provider.objects.create(slug="vendor", name="Vendor", base_url=f"{vendor.url}/v1")
-    key = ProviderKey(provider=provider, label="main", value_digest=value_digest("sk-vendor"))
-    key.sealed = seal_provider_key(key, "sk-vendor")
+    key = ProviderKey(provider=provider, label="main")
+    put_value(key, "sk-vendor")
     key.save()
     model = AiModel.objects.create(
         provider=provider, remote="small", max_output=1000, capabilities=["stream"]

@@ -23,6 +23,13 @@ PUBLICATION = {
     "api": "{team}/kestrel-ledger", "major": 1, "gateway": "{gateway}", "environment": "sandbox"
 }  # fmt: skip
 
+AI_SERVER = "http://127.0.0.1:11434/v1"
+ROUTE = {
+    "description": "Other words.", "retry_codes": "429, 503", "attempts": "4", "try_timeout": "30",
+    "stream_idle": "30", "breaker_failures": "5", "breaker_s": "30", "targets-TOTAL_FORMS": "1",
+    "targets-INITIAL_FORMS": "0", "targets-0-model": "{model_name}", "targets-0-rank": "0", "targets-0-weight": "100",
+}  # fmt: skip
+
 REST: dict[tuple[str, str], dict[str, Any] | None] = {
     ("rest-team-list", "POST"): {"name": "Newcomers", "description": "New."},
     ("rest-team-detail", "PATCH"): {"description": "Other words."},
@@ -109,6 +116,26 @@ REST: dict[tuple[str, str], dict[str, Any] | None] = {
     ("rest-test-case", "PATCH"): {"expected": "other"},
     ("rest-test-case-retire", "POST"): None,
     ("rest-test-run-list", "POST"): {"version": 1},
+    ("rest-provider-list", "POST"): {"team": "{team}", "name": "New models", "base_url": AI_SERVER},
+    ("rest-provider", "PATCH"): {"name": "Merlin other models"},
+    ("rest-provider-pause", "POST"): {"note": "For now."},
+    ("rest-provider-resume", "POST"): None,
+    ("rest-provider-remove", "POST"): {"note": "Over."},
+    ("rest-provider-key-list", "POST"): {"label": "second", "value": "sk-second"},
+    ("rest-provider-key", "PATCH"): {"weight": 5},
+    ("rest-provider-key-replace", "POST"): {"value": "sk-other"},
+    ("rest-provider-key-pause", "POST"): None,
+    ("rest-provider-key-resume", "POST"): None,
+    ("rest-provider-key-remove", "POST"): None,
+    ("rest-ai-model-list", "POST"): {"provider": "{provider}", "remote": "new-model"},
+    ("rest-ai-model", "PATCH"): {"context": 4096},
+    ("rest-ai-model-override", "PUT"): {
+        "rates": [{"unit": "input", "nanos": 1}, {"unit": "output", "nanos": 2}], "note": "Contract."
+    },
+    ("rest-ai-model-override", "DELETE"): None,
+    ("rest-model-route-list", "POST"): {"team": "{team}", "alias": "new-route", "targets": [{"model": "{model}"}]},
+    ("rest-model-route", "PATCH"): {"attempts": 4},
+    ("rest-model-route-retire", "POST"): {"note": "Over."},
 }  # fmt: skip
 
 PAGES: dict[str, dict[str, Any]] = {
@@ -201,6 +228,7 @@ PAGES: dict[str, dict[str, Any]] = {
     "prompt-create": {"team": "{team_pk}", "name": "New prompt"},
     "prompt-texts": {"name": "Merlin prompt", "description": "Other words."},
     "prompt-retire": {"note": "Over."},
+    "prompt-offer": {"name": "Merlin offer", "slug": "merlin-offer", "label_production": "production"},
     "prompt-editor": {
         "messages": "1", "message-0-role": "user", "message-0-content": "Half done", "variables": "0", "do": "save"
     },
@@ -217,6 +245,27 @@ PAGES: dict[str, dict[str, Any]] = {
     },
     "test-case-retire": {},
     "test-run-start": {"version": "1"},
+    "ai-provider-create": {
+        "team": "{team}", "name": "New models", "base_url": AI_SERVER, "auth": "bearer", "dialect": "openai"
+    },
+    "ai-provider-edit": {"name": "Merlin other models", "base_url": AI_SERVER, "auth": "bearer"},
+    "ai-provider-pause": {},
+    "ai-provider-resume": {},
+    "ai-provider-remove": {"note": "Over."},
+    "ai-provider-key-add": {"label": "second", "value": "sk-second", "weight": "100"},
+    "ai-provider-key-edit": {"label": "Merlin first", "weight": "5"},
+    "ai-provider-key-replace": {"value": "sk-other"},
+    "ai-provider-key-pause": {},
+    "ai-provider-key-resume": {},
+    "ai-provider-key-remove": {},
+    "ai-model-add": {"remote": "new-model", "mode": "chat", "capabilities": ["stream"]},
+    "ai-model-edit": {"mode": "chat", "context": "4096", "capabilities": ["stream"]},
+    "ai-model-switch": {"on": "0"},
+    "ai-model-price": {"currency": "EUR", "input": "0.1", "output": "0.2"},
+    "ai-model-price-clear": {},
+    "ai-route-create": {**ROUTE, "team": "{team}", "alias": "new-route"},
+    "ai-route-edit": ROUTE,
+    "ai-route-retire": {"note": "Over."},
 }  # fmt: skip
 
 

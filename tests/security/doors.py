@@ -77,6 +77,10 @@ SEES_GATEWAY = on(ANYWHERE, Verb.GATEWAY_VIEW)
 SEES_USAGE = (*on(API, Verb.USAGE_VIEW), *on(CONSUMER, Verb.USAGE_VIEW))
 SEES_FINDING = on(API, Verb.GATEWAY_VIEW)
 """Drift of an object of the API's team."""
+SEES_AI = on(API, Verb.AI_VIEW)
+"""A provider, model or route of the API's team."""
+MANAGES_AI = Door(SEES_AI, on(API, Verb.AI_MANAGE))
+NAMES_TEAM_OF_AI = Door(on(API, Verb.TEAM_VIEW), on(API, Verb.AI_MANAGE))
 NAMES_APPROVERS = Door(on(API, Verb.TEAM_VIEW), on(API, Verb.REQUEST_DECIDE))
 MANAGES_GATEWAY = Door(SEES_GATEWAY, on(PLATFORM, Verb.GATEWAY_MANAGE))
 READS_API = Door(FINDS_API, FINDS_API)
@@ -122,8 +126,11 @@ SIDES: tuple[tuple[str, tuple[Grant, ...], str], ...] = (
     ("api/v1/audit-events", on(API, Verb.AUDIT_VIEW), API),
     ("administration/", EVERYBODY, PLATFORM),
     ("ai/prompts/", SEES_PROMPT, API),
+    ("offer/prompts/", SEES_PROMPT, API),
     ("api/v1/ai/prompts", SEES_PROMPT, API),
     ("api/v1/usage/", on(API, Verb.USAGE_VIEW), API),
+    ("ai/", SEES_AI, API),
+    ("api/v1/ai/", SEES_AI, API),
 )
 """Whose object a route names: who sees it, and on which side the verb of its rule is held. The longest one counts."""
 
@@ -171,6 +178,11 @@ DOORS: dict[str, Door] = {
     **dict.fromkeys(("gateway-edit", "gateway-token", "gateway-retire", "node-retire", "deployment-force",
                      "gateway-held"),
                     MANAGES_GATEWAY),
+    **dict.fromkeys(("ai-provider-edit", "ai-provider-pause", "ai-provider-resume", "ai-provider-remove",
+                     "ai-provider-key-add", "ai-provider-key-edit", "ai-provider-key-replace",
+                     "ai-provider-key-pause", "ai-provider-key-resume", "ai-provider-key-remove", "ai-model-add",
+                     "ai-model-edit", "ai-model-switch", "ai-model-price", "ai-model-price-clear", "ai-route-edit",
+                     "ai-route-retire"), MANAGES_AI),
 }  # fmt: skip
 
 WRITES: dict[str, Door] = {
@@ -188,6 +200,8 @@ WRITES: dict[str, Door] = {
     "approval-reject": DECIDES,
     **dict.fromkeys(("rest-approver-group-list", "rest-approver-group-detail"), NAMES_APPROVERS),
     # The body names the object.
+    **dict.fromkeys(("rest-provider-list", "rest-model-route-list"), NAMES_TEAM_OF_AI),
+    "rest-ai-model-list": MANAGES_AI,
     "rest-api-list": Door(on(API, Verb.TEAM_VIEW), on(API, Verb.API_EDIT)),
     "rest-upstream-list": Door(on(API, Verb.TEAM_VIEW), on(API, Verb.API_EDIT)),
     "rest-application-list": Door(on(CONSUMER, Verb.TEAM_VIEW), on(CONSUMER, Verb.APPLICATION_EDIT)),
@@ -201,6 +215,7 @@ CHOICES: dict[str, Door] = {
     "prompt-create": Door(EVERYBODY, on(API, Verb.PROMPT_EDIT)),
     "application-create": Door(EVERYBODY, on(CONSUMER, Verb.APPLICATION_EDIT)),
     "request-access": Door(FINDS_API, on(CONSUMER, Verb.APPLICATION_EDIT)),
+    **dict.fromkeys(("ai-provider-create", "ai-route-create"), Door(EVERYBODY, on(API, Verb.AI_MANAGE))),
 }
 
 

@@ -13,6 +13,17 @@ from typing import Any
 
 from django.utils import timezone
 
+from ai.actions import (
+    ProviderValues,
+    TargetValues,
+    add_key,
+    add_model,
+    create_provider,
+    create_route,
+    override_price,
+    pause_key,
+    pause_provider,
+)
 from apis.actions.search import refresh_search
 from apis.models import Api, ApiVersion, Plan, Visibility
 from audit.actions import record_event
@@ -20,7 +31,7 @@ from gateways.actions import difference_of
 from gateways.models import Deployment, DriftFinding, GatewayNode
 from subscriptions.models import Block, Rotation, Subscription
 from teams.actions import create_approver_group, invite_member, notify
-from teams.models import PlatformRole, ServiceAccount, Team, TeamRole, User
+from teams.models import SYSTEM, PlatformRole, ServiceAccount, Team, TeamRole, User
 from teams.permissions import Scope
 from teams.queries import actor_of_user
 from tests import factories
@@ -229,6 +240,7 @@ def _objects(
     run = ai_factories.make_test_run(first_of_prompt)
     ai_factories.make_result(run, case, output="Merlin output")
 
+    ai, ai_values = _ai(team)
     account = factories.make_service_account(team, name="Merlin service")
     account_token, _value = factories.make_api_token(service_account=account)
     token, _value = factories.make_api_token(user=owner)
@@ -241,6 +253,7 @@ def _objects(
     restored.held_since, restored.held_reason = timezone.now(), "It knows more than the database."
     restored.save()
     by_route = {
+        **ai,
         "teams/#slug": team.slug,
         "teams/<slug:slug>/members/#public_id": fellow.public_id,
         "teams/<slug:slug>/invitations/#public_id": invitation.public_id,
@@ -324,6 +337,7 @@ def _objects(
         "accounts/#provider_id": "oidc",
     }
     values = {
+        **ai_values,
         "team": team.slug,
         "major": "1",
         "plan": offer.plan.slug,
@@ -350,6 +364,40 @@ def _objects(
         "team_pk": str(team.pk),
     }
     return api, by_route, values
+
+
+def _ai(team: Team) -> tuple[dict[str, str], dict[str, str]]:
+    """A provider of the API's team with keys, models and a route: what routes name, and what bodies do."""
+    reached = ProviderValues(base_url="http://127.0.0.1:11434/v1")
+    provider, spare, paused = (
+        create_provider(actor=SYSTEM, team=team, slug=word, name=f"Merlin {word}", values=reached)
+        for word in ("models", "spare-models", "paused-models")
+    )
+    pause_provider(paused, actor=SYSTEM)
+    key, resting = (
+        add_key(provider, actor=SYSTEM, label=f"Merlin {word}", value=f"merlin-{word}-key")
+        for word in ("first", "resting")
+    )
+    pause_key(resting, actor=SYSTEM)
+    routed, model = (
+        add_model(provider, actor=SYSTEM, remote=remote) for remote in ("routed", "merlin-spare")
+    )
+    rates = [{"unit": unit, "nanos": 150_000_000} for unit in ("input", "output")]
+    override_price(model, actor=SYSTEM, rates=rates, note="Merlin contract")
+    route = create_route(actor=SYSTEM, team=team, alias="merlin-route", targets=[TargetValues(routed)])
+    ids = {}
+    for root, slug in (("ai/", "<slug:public_id>/"), ("api/v1/ai/", "<slug:public_id>/")):
+        ids |= {
+            f"{root}providers/#public_id": provider.public_id,
+            f"{root}providers/{slug}remove#public_id": spare.public_id,
+            f"{root}providers/{slug}resume#public_id": paused.public_id,
+            f"{root}provider-keys/#public_id": key.public_id,
+            f"{root}provider-keys/{slug}resume#public_id": resting.public_id,
+            f"{root}models/#public_id": model.public_id,
+        }
+    ids |= {"ai/routes/#public_id": route.public_id, "api/v1/ai/model-routes/#public_id": route.public_id}
+    named = {"provider": provider.public_id, "model": routed.public_id, "model_name": routed.name}
+    return ids, named
 
 
 def ids_of(world: World) -> list[str]:
