@@ -376,7 +376,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 300.0,
         "options": {"expires": 300},
     },
-    "update-ai-models": {"task": "ai.tasks.update_models", "schedule": 86_400.0, "options": {"expires": 3600}},
+    "update-ai-models": {
+        "task": "ai.tasks.update_models",
+        "schedule": 86_400.0,
+        "options": {"expires": 3600},
+    },
     "lapse-requests": {
         "task": "subscriptions.tasks.lapse_requests",
         "schedule": 300.0,
