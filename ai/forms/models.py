@@ -156,9 +156,9 @@ class PriceForm(forms.Form):
             (unit, data.get(unit.value), 0) for unit, _label in RATES
         ]
         amounts += [(Unit.CALL, data.get("call"), 0)]
-        amounts += [(unit, data.get(f"long_{unit.value}"), data.get("from_tokens")) for unit in LONG]
+        amounts += [(unit, data.get(f"long_{unit.value}"), data.get("from_tokens") or 0) for unit in LONG]
         rates = [
-            {"unit": unit.value, "nanos": int(amount * NANO), "from_tokens": from_tokens or 0}
+            {"unit": unit.value, "nanos": int(amount * NANO), "from_tokens": from_tokens}
             for unit, amount, from_tokens in amounts
             if amount is not None
         ]

@@ -244,4 +244,4 @@ def test_the_schema_gives_no_key(api_of: Enter, db: None) -> None:
     assert set(shown) == {
         *("id", "provider", "label", "weight", "state", "reference", "is_sealed", "created_at", "updated_at")
     }
-    assert "value" in json.dumps(schema["components"]["schemas"]["KeyIn"])
+    assert "value" in json.dumps(schema["components"]["schemas"]["KeyInRequest"])
