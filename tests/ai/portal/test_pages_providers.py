@@ -33,7 +33,7 @@ BEHAVIOUR = {
 
 
 def url(name: str, *args: Any) -> str:
-    return reverse(f"ai:{name}", args=[getattr(one, "public_id", one) for one in args])
+    return reverse(f"ai-{name}", args=[getattr(one, "public_id", one) for one in args])
 
 
 def rows(*targets: tuple[str, int, int]) -> dict[str, str]:
