@@ -18,7 +18,14 @@ ROOT = Path(__file__).resolve().parent.parent
 KNOWN = {"T": 38, "R": 20}
 REQUIRED = frozenset(
     f"T{number}"
-    for numbers in (range(1, 7), range(9, 15), (16, 17, 19, 22, 23), range(25, 28), (29, 30, 33), range(36, 39))
+    for numbers in (
+        range(1, 7),
+        range(9, 15),
+        (16, 17, 19, 22, 23),
+        range(25, 28),
+        (29, 30, 33),
+        range(36, 39),
+    )
     for number in numbers
 )
 """What a change may not lose. Add an id when its test comes."""
