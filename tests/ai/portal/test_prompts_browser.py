@@ -26,6 +26,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 SHOTS = os.environ.get("GATEHOUSE_SHOTS", "")
 """A directory to leave pictures in, for whoever works on the look."""
 RUNTIME = "http://runtime.test"
+expect.set_options(timeout=20_000)  # two cores that others use too
 
 
 def ticket(request: HttpRequest) -> JsonResponse:
