@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 import aiohttp
+from yarl import URL
 
 from ai.runtime.dialects.contract import Dialect, Outgoing, StreamReader, malformed
 from ai.runtime.errors import VendorError, VendorFailure
@@ -130,8 +131,10 @@ class Vendors:
                 response.close()
 
     async def _post(self, outgoing: Outgoing) -> aiohttp.ClientResponse:
+        # As it is: `%3A` in the name of a model would become a colon, and AWS's signature would not hold.
+        url = URL(outgoing.url, encoded=True)
         return await self._session.post(
-            outgoing.url, data=outgoing.body, headers=outgoing.headers, allow_redirects=False
+            url, data=outgoing.body, headers=outgoing.headers, allow_redirects=False
         )
 
 
