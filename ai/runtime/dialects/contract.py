@@ -8,6 +8,7 @@ https://platform.openai.com/docs/api-reference/chat
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -91,6 +92,15 @@ MOST_MESSAGE_CHARACTERS = 500
 def malformed(why: str) -> VendorError:
     """An answer that is none."""
     return VendorError(VendorFailure(502, f"The model's answer cannot be read: {why}.", "malformed"))
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Within it what is not of the vendor's own form is a VendorError: models and vendors lie."""
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
+        raise malformed(f"it is not of the expected form ({type(error).__name__})") from None
 
 
 def retry_after_seconds(headers: Mapping[str, str]) -> float:
