@@ -49,6 +49,10 @@ class Usage:
         """All tokens."""
         return self.input + self.output
 
+    def if_any(self) -> Usage | None:
+        """None where nothing was counted: no call reads nothing, so that zeros are what a vendor says for "unknown"."""
+        return self if self.total else None
+
     def plus(self, other: Usage) -> Usage:
         """Both together, as for two attempts."""
         counts = {name: getattr(self, name) + getattr(other, name) for name in _COUNTS}

@@ -282,7 +282,7 @@ def usage_of(plain: Any) -> Usage | None:
         output=number(plain.get("output_tokens")),
         cached_input=cached,
         cache_write=written,
-    )
+    ).if_any()
 
 
 def raise_error_event(plain: Json) -> None:

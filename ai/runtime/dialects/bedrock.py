@@ -323,7 +323,7 @@ def usage_of(plain: Any) -> Usage | None:
         output=number(plain.get("outputTokens")),
         cached_input=cached,
         cache_write=written,
-    )
+    ).if_any()
 
 
 class BedrockReader:

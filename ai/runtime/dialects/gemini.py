@@ -358,7 +358,7 @@ def usage_of(plain: Any) -> Usage | None:
         reasoning=thoughts,
         input_audio=_audio(plain.get("promptTokensDetails")),
         output_audio=_audio(plain.get("candidatesTokensDetails")),
-    )
+    ).if_any()
 
 
 def _audio(details: Any) -> int:

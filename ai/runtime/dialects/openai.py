@@ -244,7 +244,7 @@ def usage_of(plain: Any) -> Usage | None:
         reasoning=reasoning,
         input_audio=number(inputs.get("audio_tokens")),
         output_audio=number(outputs.get("audio_tokens")),
-    )
+    ).if_any()
 
 
 def number(value: Any) -> int:

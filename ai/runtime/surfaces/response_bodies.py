@@ -149,7 +149,7 @@ def usage_of(plain: Any) -> Usage | None:
         cache_write=number(inputs.get("cache_write_tokens")),
         reasoning=number(outputs.get("reasoning_tokens")),
         input_audio=number(inputs.get("audio_tokens")),
-    )
+    ).if_any()
 
 
 def usage_plain(usage: Usage) -> Json:
