@@ -23,6 +23,7 @@ class VendorStream:
 
     def __init__(self, response: aiohttp.ClientResponse, dialect: Dialect, idle_s: float) -> None:
         self._response = response
+        self._dialect = dialect
         self._framing = dialect.framing()
         self._idle_s = idle_s
         self._first: list[Event] = []
@@ -30,9 +31,16 @@ class VendorStream:
         self.passes_chat = dialect.passes_chat
 
     async def begin(self) -> None:
-        """Wait for the first event: until then another model can still answer. Raises VendorError."""
+        """Wait for the first events: until then another model can still answer. Raises VendorError.
+
+        Also where they are an error: vendors that are overloaded say so with status 200 in a stream.
+        """
         async for events in self._read():
             self._first = events
+            reader = self._dialect.reader()
+            for event in events:
+                for _ in reader.read(event):
+                    pass
             return
         raise malformed("it ended before it began")
 
