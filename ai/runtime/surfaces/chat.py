@@ -239,7 +239,9 @@ class ChatOutlet(Outlet):
         """The bytes as they came, unless something in them is for us."""
         data = event.data
         counts = b'"usage"' in data and b'"usage":null' not in data
-        if self._text is None and stream.passes_chat and not counts and b'"error"' not in data:
+        is_empty = b'"choices":[]' in data or b'"choices": []' in data
+        is_whole = not (counts or is_empty or b'"error"' in data)
+        if self._text is None and stream.passes_chat and is_whole:
             if data == b"[DONE]":
                 stream.reader.is_complete = True
                 return b""
@@ -256,9 +258,11 @@ class ChatOutlet(Outlet):
             self._text.extend(
                 (choice.get("delta") or {}).get("content") or "" for choice in chunk.get("choices") or ()
             )
-        if chunk.get("choices"):
-            return data_event(orjson.dumps({k: v for k, v in chunk.items() if k != "usage"}))
-        return b""
+        if not chunk.get("choices"):
+            return b""
+        sent = {name: value for name, value in chunk.items() if name != "usage"}
+        sent["model"] = sent.get("model") or self._work.task.route.alias
+        return data_event(orjson.dumps(sent))
 
     def end(self, served: Served, usage: Usage) -> bytes:
         """Usage, if it was asked for, and the end."""
