@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
+import mimetypes
 import re
 import struct
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import orjson
 
@@ -277,7 +278,8 @@ def _part(part: Json) -> Json:
 def _media(url: str, usual: str) -> Json:
     found = data_url(url)
     if found is None:
-        return {"fileData": {"mimeType": usual, "fileUri": url}}
+        kind = mimetypes.guess_type(urlsplit(url).path)[0] or usual
+        return {"fileData": {"mimeType": kind, "fileUri": url}}
     return {"inlineData": {"mimeType": found[0], "data": found[1]}}
 
 

@@ -330,7 +330,7 @@ def test_images_and_files_by_address_go_to_those_who_fetch_them() -> None:
     (block,) = sent("anthropic", body)["messages"][0]["content"]
     assert block == {"type": "image", "source": {"type": "url", "url": "https://shop.example/a.png"}}
     (part,) = sent("gemini", body)["contents"][0]["parts"]
-    assert part["fileData"]["fileUri"] == "https://shop.example/a.png"
+    assert part["fileData"] == {"mimeType": "image/png", "fileUri": "https://shop.example/a.png"}
     with pytest.raises(NotSupported, match="by address"):
         sent("bedrock", body)
 
