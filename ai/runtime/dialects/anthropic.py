@@ -29,6 +29,7 @@ from ai.runtime.dialects.contract import (
     Json,
     NotSupported,
     Outgoing,
+    asking,
     joined_url,
     malformed,
     reading,
@@ -76,9 +77,9 @@ class AnthropicDialect:
 
     def chat(self, model: Model, key: str, body: Json, *, stream: bool) -> Outgoing:
         """A message request. Raises NotSupported for what Anthropic has nothing for."""
-        return self.outgoing(
-            model, key, {**message_body(model, body), "model": model.remote, "stream": stream}
-        )
+        with asking():
+            sent = {**message_body(model, body), "model": model.remote, "stream": stream}
+        return self.outgoing(model, key, sent)
 
     def outgoing(self, model: Model, key: str, body: Json) -> Outgoing:
         """A message request with a body in Anthropic's own form."""

@@ -37,6 +37,7 @@ from ai.runtime.dialects.contract import (
     Json,
     NotSupported,
     Outgoing,
+    asking,
     malformed,
     reading,
     retry_after_seconds,
@@ -79,7 +80,8 @@ class BedrockDialect:
     def chat(self, model: Model, key: str, body: Json, *, stream: bool) -> Outgoing:
         """A Converse request. Raises NotSupported for what it has nothing for."""
         path = f"/model/{quote(model.remote, safe='')}/{'converse-stream' if stream else 'converse'}"
-        payload = orjson.dumps(_converse_body(body))
+        with asking():
+            payload = orjson.dumps(_converse_body(body))
         url = f"{model.provider.base_url}{path}"
         headers = common_headers(model.provider)
         return Outgoing(url, {**headers, **_authorised(model.provider, key, url, payload)}, payload)

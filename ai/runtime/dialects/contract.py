@@ -103,6 +103,18 @@ def reading() -> Iterator[None]:
         raise malformed(f"it is not of the expected form ({type(error).__name__})") from None
 
 
+@contextmanager
+def asking() -> Iterator[None]:
+    """Within it a body that is not of the form of a chat completion is refused: callers send anything."""
+    try:
+        yield
+    except NotSupported:
+        raise
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
+        what = f"{error} is missing" if isinstance(error, KeyError) else "a part of it is of another kind"
+        raise NotSupported(f"a body that is not of the form of a chat completion: {what}") from None
+
+
 def retry_after_seconds(headers: Mapping[str, str]) -> float:
     """How long the vendor asks to wait; 0 where it does not say. RFC 9110 10.2.3, seconds only, and OpenAI's in ms."""
     for name, divisor in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):

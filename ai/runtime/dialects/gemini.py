@@ -34,6 +34,7 @@ from ai.runtime.dialects.contract import (
     Json,
     NotSupported,
     Outgoing,
+    asking,
     joined_url,
     malformed,
     reading,
@@ -84,7 +85,9 @@ class GeminiDialect:
     def chat(self, model: Model, key: str, body: Json, *, stream: bool) -> Outgoing:
         """A request to generate content. Raises NotSupported for what Gemini has nothing for."""
         method = "streamGenerateContent?alt=sse" if stream else "generateContent"
-        return self._outgoing(model, key, method, _content_body(body))
+        with asking():
+            sent = _content_body(body)
+        return self._outgoing(model, key, method, sent)
 
     def embeddings(self, model: Model, key: str, body: Json) -> Outgoing:
         """All inputs in one request."""

@@ -48,7 +48,7 @@ async def serve(request: Request, service: Service, caller: Caller, record: Reco
     plain = _checked(loaded(body))
     stream = bool(plain.get("stream"))
     try:
-        chat = chat_of(plain)
+        chat, lost = chat_of(plain), only_native(plain)
     except NotSupported as error:
         raise Refused(400, Code.NOT_SUPPORTED, f"The body cannot be taken: {error}.") from None
     except KeyError as error:
@@ -64,7 +64,7 @@ async def serve(request: Request, service: Service, caller: Caller, record: Reco
         whole_first = work.must_see_whole_answer
         is_native = work.task.prompt is None and not work.task.guard
         work.task.build = _build(
-            work.task.body, plain, is_native=is_native, stream=stream and not whole_first
+            work.task.body, plain, lost, is_native=is_native, stream=stream and not whole_first
         )
         if stream and not whole_first:
             outlet = MessageOutlet(work)
@@ -116,9 +116,8 @@ def _keeps_an_hour(plain: Any) -> bool:
     return any(_keeps_an_hour(value) for value in plain.values() if isinstance(value, dict | list))
 
 
-def _build(chat: Json, plain: Json, *, is_native: bool, stream: bool) -> Build:
+def _build(chat: Json, plain: Json, lost: list[str], *, is_native: bool, stream: bool) -> Build:
     """In Anthropic's own form where the model speaks it and nothing has to be changed on the way."""
-    lost = only_native(plain)
 
     def build(dialect: Dialect, model: Model, key: str) -> Outgoing:
         if is_native and isinstance(dialect, AnthropicDialect):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from botocore.validate import ParamValidator
 
 from ai.runtime.dialects import DIALECTS
 from ai.runtime.dialects.contract import NotSupported
-from tests.ai.dialects.support import model, sent
+from tests.ai.dialects.support import model, sent, spoilt
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 TOOL = {
@@ -420,6 +421,13 @@ def test_what_a_vendor_has_nothing_for_is_refused(dialect: str, extra: dict[str,
 def test_what_one_vendor_has_nothing_for_is_refused(dialect: str, extra: dict[str, Any]) -> None:
     with pytest.raises(NotSupported):
         sent(dialect, {**HI, **extra})
+
+
+@pytest.mark.parametrize("dialect", ["openai", "anthropic", "gemini", "bedrock"])
+def test_no_body_however_odd_is_a_fault_of_ours(dialect: str) -> None:
+    for body in spoilt(TALK):
+        with suppress(NotSupported):
+            sent(dialect, {"messages": [], **body})
 
 
 @pytest.mark.parametrize("dialect", ["anthropic", "gemini", "bedrock"])
