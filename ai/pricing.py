@@ -49,6 +49,10 @@ class Usage:
         """All tokens."""
         return self.input + self.output
 
+    def if_any(self) -> Usage | None:
+        """None where nothing was counted: no call reads nothing, so that zeros are what a vendor says for "unknown"."""
+        return self if self.total else None
+
     def plus(self, other: Usage) -> Usage:
         """Both together, as for two attempts."""
         counts = {name: getattr(self, name) + getattr(other, name) for name in _COUNTS}
@@ -100,14 +104,26 @@ class PriceList:
         fitting = [r for r in self.rates if r.unit is unit and r.from_tokens <= input_tokens]
         return max(fitting, key=lambda r: r.from_tokens).nanos if fitting else None
 
-    def cost(self, usage: Usage) -> int:
-        """What `usage` costs, in billionths, rounded half up. A sort without a rate of its own costs as its whole."""
+    def cost(self, usage: Usage) -> int | None:
+        """What `usage` costs, in billionths, rounded half up. A sort without a rate of its own costs as its whole.
+
+        None where the list does not say: it has no rate for calls, and none for tokens that were used, or none were
+        counted. What is not known is not free.
+        """
+        per_call = self.rate(Unit.CALL, usage.input)
+        if per_call is None and not self._prices(usage):
+            return None
         total = sum(count * rate for count, rate in self._parts(usage))
-        per_call = self.rate(Unit.CALL, usage.input) or 0
-        return (total + MILLION // 2) // MILLION + per_call
+        return (total + MILLION // 2) // MILLION + (per_call or 0)
+
+    def _prices(self, usage: Usage) -> bool:
+        """Whether there is a rate for every side of `usage`, and `usage` for one."""
+        sides = ((Unit.INPUT, usage.input), (Unit.OUTPUT, usage.output))
+        priced = all(self.rate(unit, usage.input) is not None for unit, count in sides if count)
+        return priced and usage.total > 0
 
     def _parts(self, usage: Usage) -> Iterable[tuple[int, int]]:
-        """Counts that do not overlap, each with its rate."""
+        """Counts that do not overlap, each with its rate. Parts of a vendor's may: cached sound counts once."""
         whole_in, whole_out = (
             self.rate(Unit.INPUT, usage.input) or 0,
             self.rate(Unit.OUTPUT, usage.input) or 0,
@@ -120,15 +136,17 @@ class PriceList:
         ):
             rate = self.rate(unit, usage.input)
             if rate is not None:
-                left_in -= count
-                yield count, rate
+                part = min(count, left_in)
+                left_in -= part
+                yield part, rate
         for unit, count in ((Unit.REASONING, usage.reasoning), (Unit.OUTPUT_AUDIO, usage.output_audio)):
             rate = self.rate(unit, usage.input)
             if rate is not None:
-                left_out -= count
-                yield count, rate
-        yield max(0, left_in), whole_in
-        yield max(0, left_out), whole_out
+                part = min(count, left_out)
+                left_out -= part
+                yield part, rate
+        yield left_in, whole_in
+        yield left_out, whole_out
 
 
 def money(nanos: int) -> str:

@@ -21,6 +21,8 @@ _ANOTHER_MODEL_CODES = frozenset({"context_length_exceeded", "model_not_found", 
 _OWN_FAULT = frozenset({0, 401, 403, 404, 408, 409, 429})
 """Statuses, beside 5xx and those of the route, after which another key or model is tried."""
 
+_KEYS_REST = "keys_rest"
+
 type Build = Callable[[Dialect, Model, str], Outgoing]
 """Makes the request for a model with a key. Raises NotSupported."""
 
@@ -141,7 +143,7 @@ class Exchange:
     def _resting(self, target: Target) -> Try:
         wait = self._health.seconds_to_rest(target.model)
         text = f"All keys of {target.model.provider.label} rest."
-        return Try(target.model, "", VendorFailure(429, text, "keys_rest", float(wait)), 0.0)
+        return Try(target.model, "", VendorFailure(429, text, _KEYS_REST, float(wait)), 0.0)
 
 
 def _another_helps(route: ModelRoute, failure: VendorFailure) -> bool:
@@ -155,8 +157,9 @@ def refusal_of(route: ModelRoute, failures: list[Try]) -> Refused:
     if not failures:
         text = f"No model of {route.alias} is in use now: they failed again and again. Try again in a while."
         return Refused(503, Code.UPSTREAM_FAILED, text, retry_after=max(1, int(route.breaker_s)), again=False)
-    last = failures[-1].failure
-    name = failures[-1].model.name
+    asked = [failed for failed in failures if failed.failure.code != _KEYS_REST] or failures
+    last = asked[-1].failure
+    name = asked[-1].model.name
     if last.status == 429:
         wait = max(1, round(max(failed.failure.cool_s for failed in failures)))
         text = f"The vendors of {route.alias} take no more calls for now. Try again in {wait} seconds."

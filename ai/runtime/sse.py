@@ -5,11 +5,15 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-inte
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
 MOST_EVENT_BYTES = 4_000_000
 """A longer event is no event of a model: the stream is cut, lest it fill the memory."""
+_BLANK_LINE = re.compile(rb"(?>\r\n|\n|\r)(?>\r\n|\n|\r)")
+"""Two ends of lines, of whatever kind. Atomic: a CRLF is never taken for two."""
+_MARK = b"\xef\xbb\xbf"
 
 
 class EventTooLong(ValueError):
@@ -38,6 +42,8 @@ class EventReader:
         start = 0
         while (found := _end_of_event(buffer, start)) is not None:
             end, after = found
+            if after - start > MOST_EVENT_BYTES:
+                raise EventTooLong(f"an event is longer than {MOST_EVENT_BYTES} bytes")
             event = _event(buffer[start:end], buffer[start:after])
             start = after
             if event is not None:
@@ -58,13 +64,12 @@ def _end_of_event(buffer: bytes, start: int) -> tuple[int, int] | None:
     A CR at the very end may be half of a CRLF, so it ends nothing yet.
     """
     line_feeds = buffer.find(b"\n\n", start)
-    mixed = buffer.find(b"\r\n\r\n", start)
-    if mixed >= 0 and (line_feeds < 0 or mixed < line_feeds):
-        return mixed, mixed + 4
-    if line_feeds >= 0:
-        return line_feeds, line_feeds + 2
-    returns = buffer.find(b"\r\r", start)
-    return (returns, returns + 2) if 0 <= returns < len(buffer) - 2 else None
+    if buffer.find(b"\r", start, line_feeds if line_feeds >= 0 else len(buffer)) < 0:
+        return (line_feeds, line_feeds + 2) if line_feeds >= 0 else None
+    found = _BLANK_LINE.search(buffer, start)
+    if found is None or (found.end() == len(buffer) and buffer.endswith(b"\r")):
+        return None
+    return found.span()
 
 
 def _event(text: bytes, raw: bytes) -> Event | None:
@@ -72,7 +77,7 @@ def _event(text: bytes, raw: bytes) -> Event | None:
     if text.startswith(b"data: ") and b"\n" not in text and b"\r" not in text:
         return Event(b"", text[6:], raw)
     name, data = b"", []
-    for line in text.splitlines():
+    for line in text.removeprefix(_MARK).splitlines():
         head, _, value = line.partition(b":")
         value = value.removeprefix(b" ")
         if head == b"data":

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 import aiohttp
+from yarl import URL
 
 from ai.runtime.dialects.contract import Dialect, Outgoing, StreamReader, malformed
 from ai.runtime.errors import VendorError, VendorFailure
@@ -22,6 +23,7 @@ class VendorStream:
 
     def __init__(self, response: aiohttp.ClientResponse, dialect: Dialect, idle_s: float) -> None:
         self._response = response
+        self._dialect = dialect
         self._framing = dialect.framing()
         self._idle_s = idle_s
         self._first: list[Event] = []
@@ -29,9 +31,16 @@ class VendorStream:
         self.passes_chat = dialect.passes_chat
 
     async def begin(self) -> None:
-        """Wait for the first event: until then another model can still answer. Raises VendorError."""
+        """Wait for the first events: until then another model can still answer. Raises VendorError.
+
+        Also where they are an error: vendors that are overloaded say so with status 200 in a stream.
+        """
         async for events in self._read():
             self._first = events
+            reader = self._dialect.reader()
+            for event in events:
+                for _ in reader.read(event):
+                    pass
             return
         raise malformed("it ended before it began")
 
@@ -130,8 +139,10 @@ class Vendors:
                 response.close()
 
     async def _post(self, outgoing: Outgoing) -> aiohttp.ClientResponse:
+        # As it is: `%3A` in the name of a model would become a colon, and AWS's signature would not hold.
+        url = URL(outgoing.url, encoded=True)
         return await self._session.post(
-            outgoing.url, data=outgoing.body, headers=outgoing.headers, allow_redirects=False
+            url, data=outgoing.body, headers=outgoing.headers, allow_redirects=False
         )
 
 

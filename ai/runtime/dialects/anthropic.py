@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -28,8 +29,10 @@ from ai.runtime.dialects.contract import (
     Json,
     NotSupported,
     Outgoing,
+    asking,
     joined_url,
     malformed,
+    reading,
     retry_after_seconds,
 )
 from ai.runtime.dialects.openai import COOL_S, auth_headers, common_headers, error_of, loaded, number
@@ -44,6 +47,18 @@ _FOREIGN = (
     *("logprobs", "top_logprobs", "logit_bias", "seed", "presence_penalty", "frequency_penalty"),
     *("audio", "prediction", "web_search_options", "reasoning_effort", "verbosity"),
 )
+_STATUS = {
+    "invalid_request_error": 400,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "permission_error": 403,
+    "not_found_error": 404,
+    "request_too_large": 413,
+    "rate_limit_error": 429,
+    "api_error": 500,
+    "timeout_error": 504,
+    "overloaded_error": 529,
+}
 FINISH = {
     "end_turn": "stop",
     "stop_sequence": "stop",
@@ -62,9 +77,9 @@ class AnthropicDialect:
 
     def chat(self, model: Model, key: str, body: Json, *, stream: bool) -> Outgoing:
         """A message request. Raises NotSupported for what Anthropic has nothing for."""
-        return self.outgoing(
-            model, key, {**message_body(model, body), "model": model.remote, "stream": stream}
-        )
+        with asking():
+            sent = {**message_body(model, body), "model": model.remote, "stream": stream}
+        return self.outgoing(model, key, sent)
 
     def outgoing(self, model: Model, key: str, body: Json) -> Outgoing:
         """A message request with a body in Anthropic's own form."""
@@ -82,7 +97,10 @@ class AnthropicDialect:
 
     def answer(self, body: bytes) -> Answer:
         """A message as a completion."""
-        return message_answer(loaded(body))
+        plain = loaded(body)
+        raise_error_event(plain)
+        with reading():
+            return message_answer(plain)
 
     def framing(self) -> EventReader:
         """Server-sent events."""
@@ -113,12 +131,16 @@ def message_body(model: Model, body: Json) -> Json:
     }
     if system:
         sent["system"] = system
-    for name in ("temperature", "top_p", "top_k", "metadata"):
+    for name in ("temperature", "top_p", "top_k"):
         if body.get(name) is not None:
             sent[name] = body[name]
+    if body.get("user"):
+        sent["metadata"] = {"user_id": body["user"]}
     if stops(body):
         sent["stop_sequences"] = stops(body)
     schema = json_schema_of(body)
+    if schema is not None and not schema:
+        raise NotSupported("an answer of any JSON, which Anthropic does not have: name a schema")
     if schema:
         sent["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
     sent.update(_tools(body))
@@ -137,7 +159,7 @@ def _tools(body: Mapping[str, Any]) -> Json:
     if not found:
         return {}
     choice = _choice(body.get("tool_choice"))
-    if body.get("parallel_tool_calls") is False:
+    if body.get("parallel_tool_calls") is False and choice != {"type": "none"}:
         choice = {**(choice or {"type": "auto"}), "disable_parallel_tool_use": True}
     return {"tools": found, **({"tool_choice": choice} if choice else {})}
 
@@ -182,8 +204,10 @@ def _block(part: Json) -> Json:
             return {"type": "text", "text": part["text"]}
         case "image_url":
             return {"type": "image", "source": _source(part["image_url"]["url"])}
-        case "file" if "file_data" in part["file"]:
-            return {"type": "document", "source": _source(part["file"]["file_data"])}
+        case "file" if part["file"].get("file_data"):
+            name = part["file"].get("filename")
+            titled = {"title": name} if name else {}
+            return {"type": "document", "source": _document(part["file"]["file_data"]), **titled}
         case kind:
             raise NotSupported(f"a part of type {kind!r}, which Anthropic does not have")
 
@@ -193,6 +217,14 @@ def _source(url: str) -> Json:
     if found is None:
         return {"type": "url", "url": url}
     return {"type": "base64", "media_type": found[0], "data": found[1]}
+
+
+def _document(url: str) -> Json:
+    """A PDF, or a plain text, which has a form of its own."""
+    found = data_url(url)
+    if found is None or found[0] != "text/plain":
+        return _source(url)
+    return {"type": "text", "media_type": "text/plain", "data": base64.b64decode(found[1]).decode()}
 
 
 def merged(messages: list[Json]) -> list[Json]:
@@ -211,7 +243,6 @@ def merged(messages: list[Json]) -> list[Json]:
 
 def message_answer(plain: Json) -> Answer:
     """A message as a completion. Raises VendorError."""
-    raise_error_event(plain)
     if not isinstance(plain.get("content"), list):
         raise malformed("it has no content")
     text: list[str] = []
@@ -252,7 +283,7 @@ def usage_of(plain: Any) -> Usage | None:
         output=number(plain.get("output_tokens")),
         cached_input=cached,
         cache_write=written,
-    )
+    ).if_any()
 
 
 def raise_error_event(plain: Json) -> None:
@@ -261,7 +292,7 @@ def raise_error_event(plain: Json) -> None:
         return
     error = plain.get("error") or {}
     code = str(error.get("type", ""))
-    status = {"overloaded_error": 529, "rate_limit_error": 429, "api_error": 500}.get(code, 502)
+    status = _STATUS.get(code, 502)
     raise VendorError(
         VendorFailure(status, str(error.get("message") or "The model answered with an error."), code)
     )
@@ -280,9 +311,12 @@ class AnthropicReader:
     def read(self, event: Event) -> Iterator[Json]:
         """The chunks of an event; events of a type not known are none."""
         plain = loaded(event.data)
+        raise_error_event(plain)
+        with reading():
+            yield from self._read(plain)
+
+    def _read(self, plain: Json) -> Iterator[Json]:
         match plain.get("type"):
-            case "error":
-                raise_error_event(plain)
             case "message_start":
                 self._begin(plain["message"])
                 yield self._chunks.delta(content="")

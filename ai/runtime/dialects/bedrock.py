@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -31,7 +32,16 @@ from ai.runtime.dialects.chat import (
     text_of,
     tool_call,
 )
-from ai.runtime.dialects.contract import Answer, Json, NotSupported, Outgoing, malformed, retry_after_seconds
+from ai.runtime.dialects.contract import (
+    Answer,
+    Json,
+    NotSupported,
+    Outgoing,
+    asking,
+    malformed,
+    reading,
+    retry_after_seconds,
+)
 from ai.runtime.dialects.event_stream import EventStream
 from ai.runtime.dialects.openai import COOL_S, common_headers, error_of, loaded, number
 from ai.runtime.errors import VendorError, VendorFailure
@@ -46,6 +56,7 @@ _FINISH = {
     "end_turn": "stop",
     "stop_sequence": "stop",
     "max_tokens": "length",
+    "model_context_window_exceeded": "length",
     "tool_use": "tool_calls",
     "guardrail_intervened": "content_filter",
     "content_filtered": "content_filter",
@@ -57,6 +68,7 @@ _STATUS = {
     "internalServerException": 500,
     "serviceUnavailableException": 503,
 }
+_REGION = re.compile(r"\.([a-z]{2}(?:-[a-z]+)+-\d)\.")
 _FORMATS = {"image/png": "png", "image/jpeg": "jpeg", "image/gif": "gif", "image/webp": "webp"}
 
 
@@ -68,7 +80,8 @@ class BedrockDialect:
     def chat(self, model: Model, key: str, body: Json, *, stream: bool) -> Outgoing:
         """A Converse request. Raises NotSupported for what it has nothing for."""
         path = f"/model/{quote(model.remote, safe='')}/{'converse-stream' if stream else 'converse'}"
-        payload = orjson.dumps(_converse_body(body))
+        with asking():
+            payload = orjson.dumps(_converse_body(body))
         url = f"{model.provider.base_url}{path}"
         headers = common_headers(model.provider)
         return Outgoing(url, {**headers, **_authorised(model.provider, key, url, payload)}, payload)
@@ -83,7 +96,10 @@ class BedrockDialect:
 
     def answer(self, body: bytes) -> Answer:
         """The output message as a completion."""
-        plain = loaded(body)
+        with reading():
+            return self._answer(loaded(body))
+
+    def _answer(self, plain: Json) -> Answer:
         message = (plain.get("output") or {}).get("message")
         if not isinstance(message, dict):
             raise malformed("it has no message")
@@ -129,8 +145,6 @@ class BedrockDialect:
 
 def _converse_body(body: Json) -> Json:
     refuse_what_is_set(body, _FOREIGN, "Bedrock")
-    if json_schema_of(body):
-        raise NotSupported("an answer by a JSON schema, which Bedrock does not have")
     system, rest = split_system(body["messages"])
     sent: Json = {"messages": _merged(_messages(rest))}
     if system:
@@ -144,11 +158,32 @@ def _converse_body(body: Json) -> Json:
     found = {name: value for name, value in limits.items() if value is not None}
     if found:
         sent["inferenceConfig"] = found
-    tools = [{"toolSpec": _tool_spec(function)} for function in functions(body)]
-    if tools and body.get("tool_choice") != "none":
-        choice = _choice(body.get("tool_choice"))
-        sent["toolConfig"] = {"tools": tools, **({"toolChoice": choice} if choice else {})}
+    schema = json_schema_of(body)
+    if schema is not None:
+        sent["outputConfig"] = _output_config(schema)
+    sent.update(_tools(body, sent["messages"]))
     return sent
+
+
+def _output_config(schema: Json) -> Json:
+    """https://docs.aws.amazon.com/bedrock/latest/userguide/structured-output.html: the schema is a text there."""
+    if not schema:
+        raise NotSupported("an answer of any JSON, which Bedrock does not have: name a schema")
+    structure = {"jsonSchema": {"name": "output", "schema": orjson.dumps(schema).decode()}}
+    return {"textFormat": {"type": "json_schema", "structure": structure}}
+
+
+def _tools(body: Json, messages: list[Json]) -> Json:
+    """There is no way to name tools and forbid them, and none to leave them out once they were called."""
+    tools = [{"toolSpec": _tool_spec(function)} for function in functions(body)]
+    if not tools:
+        return {}
+    if body.get("tool_choice") == "none":
+        if any("toolUse" in block for message in messages for block in message["content"]):
+            raise NotSupported("tool_choice none after a call of a tool, which Bedrock does not have")
+        return {}
+    choice = _choice(body.get("tool_choice"))
+    return {"toolConfig": {"tools": tools, **({"toolChoice": choice} if choice else {})}}
 
 
 def _tool_spec(function: Json) -> Json:
@@ -200,7 +235,7 @@ def _block(part: Json) -> Json:
     if part.get("type") == "file":
         found = data_url(part["file"].get("file_data", ""))
         if found and found[0] == "application/pdf":
-            name = "".join(c if c.isalnum() else "-" for c in part["file"].get("filename") or "document")
+            name = re.sub(r"[^0-9A-Za-z]+", "-", part["file"].get("filename") or "document")
             return {"document": {"format": "pdf", "name": name, "source": {"bytes": found[1]}}}
     raise NotSupported(f"a part of type {part.get('type')!r}, which Bedrock does not have")
 
@@ -230,9 +265,9 @@ def _authorised(provider: Provider, key: str, url: str, payload: bytes) -> dict[
 
 
 def region_of(url: str) -> str:
-    """The region in the name of an AWS host."""
-    parts = (urlsplit(url).hostname or "").split(".")
-    return parts[1] if len(parts) > 3 else "us-east-1"
+    """The region in the name of an AWS host, also of an endpoint in a private network."""
+    found = _REGION.search(urlsplit(url).hostname or "")
+    return found[1] if found else "us-east-1"
 
 
 def signed(
@@ -290,7 +325,7 @@ def usage_of(plain: Any) -> Usage | None:
         output=number(plain.get("outputTokens")),
         cached_input=cached,
         cache_write=written,
-    )
+    ).if_any()
 
 
 class BedrockReader:
@@ -305,8 +340,15 @@ class BedrockReader:
 
     def read(self, event: Event) -> Iterator[Json]:
         """The chunks of an event; the name of an exception is the event's name."""
-        plain = loaded(event.data)
-        match event.name.decode():
+        plain, name = loaded(event.data), event.name.decode()
+        if name.endswith("xception"):
+            text = str(plain.get("message") or "The model answered with an error.")
+            raise VendorError(VendorFailure(_STATUS.get(name, 502), text, name))
+        with reading():
+            yield from self._read(name, plain)
+
+    def _read(self, name: str, plain: Json) -> Iterator[Json]:
+        match name:
             case "messageStart":
                 yield self._chunks.delta(content="")
             case "contentBlockStart":
@@ -318,9 +360,6 @@ class BedrockReader:
                 yield self._chunks.end(_FINISH.get(plain.get("stopReason") or "", "stop"))
             case "metadata":
                 self.usage = usage_of(plain.get("usage")) or self.usage
-            case name if name.endswith("xception"):
-                text = str(plain.get("message") or "The model answered with an error.")
-                raise VendorError(VendorFailure(_STATUS.get(name, 502), text, name))
 
     def _block(self, plain: Json) -> Iterator[Json]:
         use = (plain.get("start") or {}).get("toolUse")

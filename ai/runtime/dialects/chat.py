@@ -11,6 +11,8 @@ import orjson
 
 from ai.runtime.dialects.contract import Json, NotSupported
 
+_REST = {"seed": None, "parallel_tool_calls": True}
+"""What some members are when nothing is asked, where it is not what is empty."""
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+);base64,(.*)", re.DOTALL)
 
 
@@ -55,11 +57,17 @@ def split_system(messages: Iterable[Json]) -> tuple[str, list[Json]]:
 
 def refuse_what_is_set(body: Mapping[str, Any], names: Iterable[str], vendor: str) -> None:
     """Raise NotSupported where a call sets something that `vendor` has nothing for. What is at its rest is let pass."""
-    asked = [name for name in names if body.get(name) not in (None, 0, False, [], {}, "", "none")]
+    asked = [name for name in names if name in body and not _is_at_rest(name, body[name])]
     if body.get("n") not in (None, 1):
         asked.append("n")
     if asked:
         raise NotSupported(f"{', '.join(asked)}, which {vendor} does not have")
+
+
+def _is_at_rest(name: str, value: Any) -> bool:
+    if name in _REST:
+        return value is None or value is _REST[name]
+    return value in (None, 0, False, [], {}, "", "none")
 
 
 def max_tokens(body: Mapping[str, Any]) -> int | None:
@@ -102,8 +110,15 @@ def json_schema_of(body: Mapping[str, Any]) -> Json | None:
     return None
 
 
+def texts(*values: object) -> None:
+    """Raise TypeError unless all of them are texts: what a vendor sends in their place must not reach a client."""
+    if not all(isinstance(value, str) for value in values):
+        raise TypeError("no text")
+
+
 def tool_call(number: int, call_id: str, name: str, arguments: str) -> Json:
     """A call of a function, as in an answer or a chunk."""
+    texts(call_id, name, arguments)
     return {
         "index": number,
         "id": call_id,
@@ -141,6 +156,8 @@ class Chunks:
 
     def delta(self, **delta: Any) -> Json:
         """A chunk with something new; the first names the role."""
+        pieces = (call["function"].get("arguments", "") for call in delta.get("tool_calls", ()))
+        texts(delta.get("content", ""), delta.get("reasoning_content", ""), *pieces)
         if not self._opened:
             self._opened = True
             delta = {"role": "assistant", **delta}

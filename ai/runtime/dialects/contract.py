@@ -8,6 +8,7 @@ https://platform.openai.com/docs/api-reference/chat
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -91,6 +92,27 @@ MOST_MESSAGE_CHARACTERS = 500
 def malformed(why: str) -> VendorError:
     """An answer that is none."""
     return VendorError(VendorFailure(502, f"The model's answer cannot be read: {why}.", "malformed"))
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Within it what is not of the vendor's own form is a VendorError: models and vendors lie."""
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
+        raise malformed(f"it is not of the expected form ({type(error).__name__})") from None
+
+
+@contextmanager
+def asking() -> Iterator[None]:
+    """Within it a body that is not of the form of a chat completion is refused: callers send anything."""
+    try:
+        yield
+    except NotSupported:
+        raise
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
+        what = f"{error} is missing" if isinstance(error, KeyError) else "a part of it is of another kind"
+        raise NotSupported(f"a body that is not of the form of a chat completion: {what}") from None
 
 
 def retry_after_seconds(headers: Mapping[str, str]) -> float:

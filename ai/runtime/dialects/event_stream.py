@@ -9,7 +9,9 @@ import struct
 import zlib
 from collections.abc import Iterator
 
-from ai.runtime.dialects.contract import malformed
+import orjson
+
+from ai.runtime.dialects.contract import malformed, reading
 from ai.runtime.sse import MOST_EVENT_BYTES, Event, EventTooLong
 
 _PRELUDE = 12
@@ -46,10 +48,12 @@ class EventStream:
 def _event(frame: bytes, headers_size: int) -> Event:
     if zlib.crc32(frame[:-4]) != struct.unpack(">I", frame[-4:])[0]:
         raise malformed("a frame of the event stream is damaged")
-    headers = _headers(frame[_PRELUDE : _PRELUDE + headers_size])
-    name = headers.get(":exception-type") or headers.get(":event-type") or headers.get(":error-code", "")
+    with reading():
+        headers = _headers(frame[_PRELUDE : _PRELUDE + headers_size])
     if headers.get(":message-type") == "error":
-        name = f"{name}Exception"
+        name = f"{headers.get(':error-code', '')}Exception"
+        return Event(name.encode(), orjson.dumps({"message": headers.get(":error-message", "")}), frame)
+    name = headers.get(":exception-type") or headers.get(":event-type", "")
     return Event(name.encode(), frame[_PRELUDE + headers_size : -4], frame)
 
 

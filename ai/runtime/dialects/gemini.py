@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import mimetypes
+import re
 import struct
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import orjson
 
@@ -32,8 +34,10 @@ from ai.runtime.dialects.contract import (
     Json,
     NotSupported,
     Outgoing,
+    asking,
     joined_url,
     malformed,
+    reading,
     retry_after_seconds,
 )
 from ai.runtime.dialects.openai import (
@@ -50,6 +54,7 @@ from ai.runtime.snapshot import Model
 from ai.runtime.sse import Event, EventReader
 
 _FOREIGN = ("logit_bias", "audio", "prediction", "web_search_options", "verbosity", "parallel_tool_calls")
+_RETRY_DELAY = re.compile(rb'"retryDelay":\s*"(\d{1,6}(?:\.\d+)?)s"')
 _FINISH = {
     "STOP": "stop",
     "MAX_TOKENS": "length",
@@ -58,7 +63,9 @@ _FINISH = {
     "BLOCKLIST": "content_filter",
     "PROHIBITED_CONTENT": "content_filter",
     "SPII": "content_filter",
+    "LANGUAGE": "content_filter",
     "IMAGE_SAFETY": "content_filter",
+    "IMAGE_PROHIBITED_CONTENT": "content_filter",
 }
 _SETTINGS = {
     "temperature": "temperature",
@@ -78,7 +85,9 @@ class GeminiDialect:
     def chat(self, model: Model, key: str, body: Json, *, stream: bool) -> Outgoing:
         """A request to generate content. Raises NotSupported for what Gemini has nothing for."""
         method = "streamGenerateContent?alt=sse" if stream else "generateContent"
-        return self._outgoing(model, key, method, _content_body(body))
+        with asking():
+            sent = _content_body(body)
+        return self._outgoing(model, key, method, sent)
 
     def embeddings(self, model: Model, key: str, body: Json) -> Outgoing:
         """All inputs in one request."""
@@ -97,10 +106,11 @@ class GeminiDialect:
         """Generated content as a completion."""
         plain = loaded(body)
         raise_error_within(plain)
-        chunks = list(_Reading().read(plain))
-        if "candidates" not in plain and "promptFeedback" not in plain:
+        if not plain.get("candidates") and "promptFeedback" not in plain:
             raise malformed("it has no candidates")
-        return Answer(_whole(plain, chunks), usage_of(plain.get("usageMetadata")))
+        with reading():
+            chunks = list(_Reading().read(plain))
+            return Answer(_whole(plain, chunks), usage_of(plain.get("usageMetadata")))
 
     def embedded(self, body: bytes) -> Answer:
         """A list of embeddings. Gemini counts no tokens here."""
@@ -108,10 +118,11 @@ class GeminiDialect:
         raise_error_within(plain)
         if not isinstance(plain.get("embeddings"), list):
             raise malformed("it has no embeddings")
-        data = [
-            {"object": "embedding", "index": place, "embedding": found["values"]}
-            for place, found in enumerate(plain["embeddings"])
-        ]
+        with reading():
+            data = [
+                {"object": "embedding", "index": place, "embedding": list(found["values"])}
+                for place, found in enumerate(plain["embeddings"])
+            ]
         return Answer({"object": "list", "data": data}, None)
 
     def framing(self) -> EventReader:
@@ -123,9 +134,10 @@ class GeminiDialect:
         return GeminiReader()
 
     def failure(self, status: int, headers: Mapping[str, str], body: bytes) -> VendorFailure:
-        """The `error` member."""
+        """The `error` member, which says in its details how long to wait."""
         message, code = error_of(body)
-        cool = (retry_after_seconds(headers) or COOL_S) if status == 429 else 0.0
+        wait = retry_after_seconds(headers) or _retry_delay(body)
+        cool = (wait or COOL_S) if status == 429 else 0.0
         return VendorFailure(
             status, message or f"The vendor answered {status}.", code, cool, headers=dict(headers)
         )
@@ -135,6 +147,12 @@ class GeminiDialect:
         headers = {**common_headers(model.provider), **auth_headers(model.provider, key)}
         url = joined_url(model.provider.base_url, f"models/{quote(model.remote, safe='')}:{method}")
         return Outgoing(url, headers, orjson.dumps(body))
+
+
+def _retry_delay(body: bytes) -> float:
+    """The `retryDelay` of google.rpc.RetryInfo, such as `34.074824224s`; 0 where there is none."""
+    found = _RETRY_DELAY.search(body)
+    return min(3600.0, float(found[1])) if found else 0.0
 
 
 # ---- requests ----
@@ -263,7 +281,8 @@ def _part(part: Json) -> Json:
 def _media(url: str, usual: str) -> Json:
     found = data_url(url)
     if found is None:
-        return {"fileData": {"mimeType": usual, "fileUri": url}}
+        kind = mimetypes.guess_type(urlsplit(url).path)[0] or usual
+        return {"fileData": {"mimeType": kind, "fileUri": url}}
     return {"inlineData": {"mimeType": found[0], "data": found[1]}}
 
 
@@ -344,7 +363,7 @@ def usage_of(plain: Any) -> Usage | None:
         reasoning=thoughts,
         input_audio=_audio(plain.get("promptTokensDetails")),
         output_audio=_audio(plain.get("candidatesTokensDetails")),
-    )
+    ).if_any()
 
 
 def _audio(details: Any) -> int:
@@ -363,10 +382,11 @@ class GeminiReader:
         """The chunks of an event."""
         plain = loaded(event.data)
         raise_error_within(plain)
-        self.usage = usage_of(plain.get("usageMetadata")) or self.usage
-        for chunk in self._reading.read(plain):
-            self.is_complete = self.is_complete or chunk["choices"][0]["finish_reason"] is not None
-            yield chunk
+        with reading():
+            self.usage = usage_of(plain.get("usageMetadata")) or self.usage
+            for chunk in self._reading.read(plain):
+                self.is_complete = self.is_complete or chunk["choices"][0]["finish_reason"] is not None
+                yield chunk
 
 
 def packed(values: Iterable[float]) -> str:

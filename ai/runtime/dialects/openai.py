@@ -5,12 +5,15 @@ https://platform.openai.com/docs/api-reference
 
 from __future__ import annotations
 
+import time
+import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
 
 from ai.pricing import Usage
+from ai.runtime.dialects.chat import texts
 from ai.runtime.dialects.contract import (
     MOST_MESSAGE_CHARACTERS,
     Answer,
@@ -18,6 +21,7 @@ from ai.runtime.dialects.contract import (
     Outgoing,
     joined_url,
     malformed,
+    reading,
     retry_after_seconds,
 )
 from ai.runtime.errors import VendorError, VendorFailure
@@ -36,9 +40,12 @@ class OpenAIDialect:
     def chat(self, model: Model, key: str, body: Json, *, stream: bool) -> Outgoing:
         """The body as it is, for this model. Usage is always asked for: without it a stream costs nobody knows what."""
         sent = {**body, "model": model.remote}
+        lacks = model.provider.options.get("lacks", "")
+        if "max_completion_tokens" in lacks and sent.get("max_completion_tokens"):
+            sent["max_tokens"] = sent.pop("max_completion_tokens")
         if stream:
             sent["stream"] = True
-            if "stream_options" not in model.provider.options.get("lacks", ""):
+            if "stream_options" not in lacks:
                 sent["stream_options"] = {**(body.get("stream_options") or {}), "include_usage": True}
         return self.outgoing(model, key, "chat/completions", sent)
 
@@ -61,9 +68,12 @@ class OpenAIDialect:
         """A `chat.completion`. Some vendors answer 200 with an error in it."""
         plain = loaded(body)
         raise_error_within(plain)
-        if not isinstance(plain.get("choices"), list):
+        if not isinstance(plain.get("choices"), list) or not plain["choices"]:
             raise malformed("it has no choices")
-        return Answer(plain, usage_of(plain.get("usage")))
+        with reading():
+            choices = [_choice(place, choice) for place, choice in enumerate(plain["choices"])]
+            head = {"object": "chat.completion", "created": int(time.time())}
+            return Answer({**head, **plain, "choices": choices}, usage_of(plain.get("usage")))
 
     def embedded(self, body: bytes) -> Answer:
         """A list of embeddings."""
@@ -71,7 +81,10 @@ class OpenAIDialect:
         raise_error_within(plain)
         if not isinstance(plain.get("data"), list):
             raise malformed("it has no data")
-        return Answer(plain, usage_of(plain.get("usage")))
+        with reading():
+            if any(not isinstance(one["embedding"], list | str) for one in plain["data"]):
+                raise malformed("it has no embeddings")
+            return Answer(plain, usage_of(plain.get("usage")))
 
     def framing(self) -> EventReader:
         """Server-sent events."""
@@ -104,7 +117,8 @@ class OpenAIReader:
             return
         chunk = loaded(event.data)
         raise_error_within(chunk)
-        self.note(chunk)
+        with reading():
+            self.note(chunk)
         yield chunk
 
     def note(self, chunk: Json) -> None:
@@ -112,8 +126,36 @@ class OpenAIReader:
         if chunk.get("usage"):
             self.usage = usage_of(chunk["usage"])
         for choice in chunk.get("choices") or ():
+            delta = choice.get("delta") or {}
+            _flatten(delta)
+            for place, call in enumerate(delta.get("tool_calls") or ()):
+                call.setdefault("index", place)
+                texts((call.get("function") or {}).get("arguments") or "")
             if choice.get("finish_reason"):
                 self.is_complete = True
+
+
+def _choice(place: int, choice: Json) -> Json:
+    """A choice with all that clients rely on, some of which compatible servers leave out."""
+    message = choice["message"]
+    _flatten(message)
+    for call in message.get("tool_calls") or ():
+        arguments = call["function"]["arguments"]
+        if isinstance(arguments, dict):
+            arguments = call["function"]["arguments"] = orjson.dumps(arguments).decode()
+        call["id"] = call.get("id") or f"call_{uuid.uuid4().hex[:24]}"
+        texts(call["id"], call["function"]["name"], arguments)
+    said = {"role": "assistant", "content": None, "refusal": None, **message}
+    finish = "tool_calls" if message.get("tool_calls") else "stop"
+    return {"index": place, "finish_reason": finish, "logprobs": None, **choice, "message": said}
+
+
+def _flatten(said: Json) -> None:
+    """Content in parts, as Mistral's, becomes one text; what it thought stands beside it."""
+    content = said.get("content")
+    if isinstance(content, list):
+        said["content"] = "".join(part.get("text", "") for part in content)
+    texts(said.get("content") or "")
 
 
 def common_headers(provider: Provider) -> dict[str, str]:
@@ -177,24 +219,32 @@ def _error(error: Any) -> tuple[str, str]:
     if not isinstance(error, dict):
         return str(error)[:MOST_MESSAGE_CHARACTERS], ""
     message = error.get("message") or error.get("detail") or error.get("Message") or ""
-    code = error.get("code") or error.get("type") or error.get("status") or error.get("__type") or ""
+    names = ("code", "type", "status", "__type")
+    found = [error[name] for name in names if isinstance(error.get(name), str) and error[name]]
+    code = found[0] if found else error.get("code") or ""
     return str(message)[:MOST_MESSAGE_CHARACTERS], str(code)
 
 
 def usage_of(plain: Any) -> Usage | None:
-    """OpenAI's usage: cached tokens are within the prompt's, reasoning is within the completion's."""
+    """OpenAI's usage: cached tokens are within the prompt's, reasoning is within the completion's.
+
+    xAI's reasoning is beside the completion (BerriAI/litellm#14874), which shows in the total.
+    """
     if not isinstance(plain, dict):
         return None
     inputs, outputs = plain.get("prompt_tokens_details") or {}, plain.get("completion_tokens_details") or {}
+    asked, said = number(plain.get("prompt_tokens")), number(plain.get("completion_tokens"))
+    reasoning = number(outputs.get("reasoning_tokens"))
+    is_beside = reasoning > 0 and number(plain.get("total_tokens")) == asked + said + reasoning
     return Usage(
-        input=number(plain.get("prompt_tokens")),
-        output=number(plain.get("completion_tokens")),
+        input=asked,
+        output=said + reasoning if is_beside else said,
         cached_input=number(inputs.get("cached_tokens") or plain.get("prompt_cache_hit_tokens")),
         cache_write=number(inputs.get("cache_write_tokens")),
-        reasoning=number(outputs.get("reasoning_tokens")),
+        reasoning=reasoning,
         input_audio=number(inputs.get("audio_tokens")),
         output_audio=number(outputs.get("audio_tokens")),
-    )
+    ).if_any()
 
 
 def number(value: Any) -> int:
@@ -204,11 +254,13 @@ def number(value: Any) -> int:
 
 def usage_plain(usage: Usage) -> Json:
     """The inverse of `usage_of`."""
+    written = {"cache_write_tokens": usage.cache_write} if usage.cache_write else {}
+    inputs = {"cached_tokens": usage.cached_input, "audio_tokens": usage.input_audio, **written}
     return {
         "prompt_tokens": usage.input,
         "completion_tokens": usage.output,
         "total_tokens": usage.total,
-        "prompt_tokens_details": {"cached_tokens": usage.cached_input, "audio_tokens": usage.input_audio},
+        "prompt_tokens_details": inputs,
         "completion_tokens_details": {
             "reasoning_tokens": usage.reasoning,
             "audio_tokens": usage.output_audio,

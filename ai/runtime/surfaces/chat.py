@@ -68,6 +68,17 @@ _FREE_WITH_A_PROMPT = frozenset(
 )
 
 
+_COUNT: tuple[Any, str] = (int, "a whole number from 1 on")
+_MEMBERS: Mapping[str, tuple[Any, str]] = {
+    "temperature": (int | float, "a number"),
+    "max_tokens": _COUNT,
+    "max_completion_tokens": _COUNT,
+    "n": _COUNT,
+    "tools": (list, "a list"),
+    "stream_options": (dict, "an object"),
+}
+
+
 def checked(plain: Json) -> Json:
     """The body, if it asks for nothing that is not the caller's to choose. Raises Refused."""
     refused = sorted(REFUSED_MEMBERS & plain.keys())
@@ -115,6 +126,7 @@ def prompt_of(endpoint: Endpoint, name: str) -> Prompt:
 def chat_task(endpoint: Endpoint, plain: Json, *, stream: bool) -> Task:
     """What a body for chat completions asks for. Raises Refused."""
     checked(plain)
+    _check_members(plain)
     name = plain.get("model")
     if isinstance(name, str) and name.startswith(PROMPT):
         prompt = prompt_of(endpoint, name)
@@ -134,16 +146,28 @@ def chat_task(endpoint: Endpoint, plain: Json, *, stream: bool) -> Task:
 
 def _check_messages(messages: list[Any]) -> None:
     for number, message in enumerate(messages):
-        content = message.get("content") if isinstance(message, dict) else None
-        parts = content if isinstance(content, list) else []
-        fine = isinstance(message, dict) and isinstance(message.get("role"), str)
-        if (
-            not fine
-            or not isinstance(content, str | list | None)
-            or not all(isinstance(p, dict) for p in parts)
-        ):
+        if not _is_message(message):
             text = "A message has a role and a content, which is a text or a list of parts."
             raise Refused(400, Code.BODY_INVALID, text, faults=(Fault(f"/messages/{number}", text),))
+
+
+def _is_message(message: Any) -> bool:
+    if not isinstance(message, dict) or not isinstance(message.get("role"), str):
+        return False
+    content = message.get("content")
+    parts = content if isinstance(content, list) else []
+    fine = all(isinstance(part, dict) and isinstance(part.get("text", ""), str) for part in parts)
+    return fine and isinstance(content, str | list | None)
+
+
+def _check_members(plain: Json) -> None:
+    """What the runtime itself reads is of its kind. A count below one would make room in a budget, not take it."""
+    for name, (kinds, words) in _MEMBERS.items():
+        value = plain.get(name)
+        is_wrong = not isinstance(value, kinds) or isinstance(value, bool) or (kinds is int and value < 1)
+        if value is not None and is_wrong:
+            text = f"{name} must be {words}."
+            raise Refused(400, Code.BODY_INVALID, text, faults=(Fault(f"/{name}", text),))
 
 
 def prompt_body(prompt: Prompt, plain: Json) -> Json:
@@ -239,7 +263,9 @@ class ChatOutlet(Outlet):
         """The bytes as they came, unless something in them is for us."""
         data = event.data
         counts = b'"usage"' in data and b'"usage":null' not in data
-        if self._text is None and stream.passes_chat and not counts and b'"error"' not in data:
+        is_empty = b'"choices":[]' in data or b'"choices": []' in data
+        is_whole = not (counts or is_empty or b'"error"' in data)
+        if self._text is None and stream.passes_chat and is_whole:
             if data == b"[DONE]":
                 stream.reader.is_complete = True
                 return b""
@@ -256,9 +282,11 @@ class ChatOutlet(Outlet):
             self._text.extend(
                 (choice.get("delta") or {}).get("content") or "" for choice in chunk.get("choices") or ()
             )
-        if chunk.get("choices"):
-            return data_event(orjson.dumps({k: v for k, v in chunk.items() if k != "usage"}))
-        return b""
+        if not chunk.get("choices"):
+            return b""
+        sent = {name: value for name, value in chunk.items() if name != "usage"}
+        sent["model"] = sent.get("model") or self._work.task.route.alias
+        return data_event(orjson.dumps(sent))
 
     def end(self, served: Served, usage: Usage) -> bytes:
         """Usage, if it was asked for, and the end."""

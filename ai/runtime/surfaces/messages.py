@@ -5,7 +5,7 @@ A model that speaks it is asked in it, with everything that only Anthropic has; 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -13,39 +13,49 @@ import orjson
 from ai.pricing import Usage
 from ai.runtime.asgi import Request
 from ai.runtime.dialects.anthropic import AnthropicDialect
-from ai.runtime.dialects.chat import parts_of, text_of
 from ai.runtime.dialects.contract import Dialect, Json, NotSupported, Outgoing
-from ai.runtime.errors import Code, Refused, anthropic_error
+from ai.runtime.errors import Code, Fault, Refused, anthropic_error
 from ai.runtime.exchange import Build, Served
 from ai.runtime.feed import Record
 from ai.runtime.snapshot import Model
 from ai.runtime.sse import Event, named_event
 from ai.runtime.surfaces import streaming, told
-from ai.runtime.surfaces.chat import chat_answer, chat_task
+from ai.runtime.surfaces.chat import chat_answer, chat_task, checked, chunks_of
+from ai.runtime.surfaces.message_bodies import (
+    STOP_REASONS,
+    chat_of,
+    message_of,
+    only_native,
+    usage_plain,
+)
 from ai.runtime.surfaces.prompt import loaded
 from ai.runtime.surfaces.streaming import Outlet
 from ai.runtime.vendors import VendorStream
 from ai.runtime.work import Caller, Service, Work
 
-_STOP_REASONS = {
-    "stop": "end_turn",
-    "length": "max_tokens",
-    "tool_calls": "tool_use",
-    "function_call": "tool_use",
-    "content_filter": "refusal",
+_AT_REST: Mapping[str, Any] = {
+    "service_tier": "standard_only",
+    "speed": "standard",
+    "inference_geo": "global",
 }
-_KEPT = ("temperature", "top_p", "top_k", "metadata", "stream", "variables")
+"""What costs the usual, of members that change the price."""
+_PRICED_APART = (*_AT_REST, "container", "mcp_servers")
 
 
 async def serve(request: Request, service: Service, caller: Caller, record: Record, body: bytes) -> None:
     """Answer a message request, whole or as a stream."""
     record.surface = "messages"
-    plain = loaded(body)
+    plain = _checked(loaded(body))
     stream = bool(plain.get("stream"))
     try:
-        chat = chat_of(plain)
-    except (NotSupported, KeyError, TypeError, AttributeError) as error:
-        raise Refused(400, Code.BODY_INVALID, f"The body cannot be read: {error}.") from None
+        chat, lost = chat_of(plain), only_native(plain)
+    except NotSupported as error:
+        raise Refused(400, Code.NOT_SUPPORTED, f"The body cannot be taken: {error}.") from None
+    except KeyError as error:
+        raise Refused(400, Code.BODY_INVALID, f"The body cannot be read: {error} is missing.") from None
+    except (TypeError, AttributeError, ValueError):
+        text = "The body cannot be read: a part of it is not of the form that the Messages API has."
+        raise Refused(400, Code.BODY_INVALID, text) from None
     task = chat_task(caller.endpoint, chat, stream=stream)
     record.prompt = task.prompt.id if task.prompt else ""
     if caller.endpoint.log_bodies:
@@ -54,7 +64,7 @@ async def serve(request: Request, service: Service, caller: Caller, record: Reco
         whole_first = work.must_see_whole_answer
         is_native = work.task.prompt is None and not work.task.guard
         work.task.build = _build(
-            work.task.body, plain if is_native else None, stream=stream and not whole_first
+            work.task.body, plain, lost, is_native=is_native, stream=stream and not whole_first
         )
         if stream and not whole_first:
             outlet = MessageOutlet(work)
@@ -68,189 +78,55 @@ async def serve(request: Request, service: Service, caller: Caller, record: Reco
         if is_native and isinstance(result.dialect, AnthropicDialect):
             await request.answer(200, told.of_result(work, result), result.raw)
             return
-        message = message_of(answer, result.usage)
         if stream:
+            outlet = MessageOutlet(work)
+            pieces = [
+                outlet.opening(result.model),
+                *map(outlet.chunk, chunks_of(answer)),
+                outlet.closing(result.usage),
+            ]
             await request.begin(200, {**told.of_result(work, result), **streaming.HEADERS})
-            await request.send(b"".join(_events_of(message)), last=True)
+            await request.send(b"".join(pieces), last=True)
             return
-        await request.answer(200, told.of_result(work, result), orjson.dumps(message))
+        payload = orjson.dumps(message_of(answer, result.usage))
+        await request.answer(200, told.of_result(work, result), payload)
 
 
-def _build(chat: Json, native: Json | None, *, stream: bool) -> Build:
+def _checked(plain: Json) -> Json:
+    """The body, if it asks for nothing that is not the caller's to choose or costs apart. Raises Refused."""
+    checked({name: value for name, value in plain.items() if name != "service_tier"})
+    apart = [name for name in _PRICED_APART if plain.get(name) not in (None, "auto", _AT_REST.get(name))]
+    if _keeps_an_hour(plain):
+        apart.append("cache_control with a ttl of 1h")
+    if apart:
+        text = f"{', '.join(apart)} costs apart in a way that is not known here. Remove it."
+        raise Refused(400, Code.NOT_SUPPORTED, text, faults=(Fault(f"/{apart[0]}", text),))
+    return plain
+
+
+def _keeps_an_hour(plain: Any) -> bool:
+    """Whether a cache is asked to live for an hour, which costs more than the usual five minutes."""
+    if isinstance(plain, list):
+        return any(_keeps_an_hour(one) for one in plain)
+    if not isinstance(plain, dict):
+        return False
+    control = plain.get("cache_control")
+    if isinstance(control, dict) and control.get("ttl") == "1h":
+        return True
+    return any(_keeps_an_hour(value) for value in plain.values() if isinstance(value, dict | list))
+
+
+def _build(chat: Json, plain: Json, lost: list[str], *, is_native: bool, stream: bool) -> Build:
     """In Anthropic's own form where the model speaks it and nothing has to be changed on the way."""
 
     def build(dialect: Dialect, model: Model, key: str) -> Outgoing:
-        if native is not None and isinstance(dialect, AnthropicDialect):
-            return dialect.outgoing(model, key, {**native, "model": model.remote, "stream": stream})
+        if is_native and isinstance(dialect, AnthropicDialect):
+            return dialect.outgoing(model, key, {**plain, "model": model.remote, "stream": stream})
+        if lost:
+            raise NotSupported(f"{', '.join(lost)} here")
         return dialect.chat(model, key, chat, stream=stream)
 
     return build
-
-
-# ---- requests ----
-
-
-def chat_of(plain: Json) -> Json:
-    """A message request as a chat completion. Raises NotSupported, KeyError or TypeError."""
-    chat: Json = {name: plain[name] for name in _KEPT if plain.get(name) is not None}
-    system = text_of(plain.get("system"))
-    messages = [{"role": "system", "content": system}] if system else []
-    for message in plain.get("messages") or ():
-        messages.extend(_chat_messages(message))
-    chat.update(model=plain.get("model"), messages=messages)
-    if plain.get("max_tokens"):
-        chat["max_completion_tokens"] = plain["max_tokens"]
-    if plain.get("stop_sequences"):
-        chat["stop"] = plain["stop_sequences"]
-    if plain.get("tools"):
-        chat["tools"] = [_tool(tool) for tool in plain["tools"]]
-    choice = plain.get("tool_choice")
-    if choice:
-        chat["tool_choice"] = _choice(choice)
-        if choice.get("disable_parallel_tool_use"):
-            chat["parallel_tool_calls"] = False
-    schema = ((plain.get("output_config") or {}).get("format") or {}).get("schema")
-    if schema:
-        chat["response_format"] = {"type": "json_schema", "json_schema": {"name": "output", "schema": schema}}
-    return chat
-
-
-def _tool(tool: Json) -> Json:
-    if tool.get("type") not in {None, "custom"}:
-        raise NotSupported(f"the tool {tool.get('type')}, which only Anthropic's own servers run")
-    function = {
-        "name": tool["name"],
-        "parameters": tool["input_schema"],
-        "description": tool.get("description", ""),
-    }
-    return {"type": "function", "function": function}
-
-
-def _choice(choice: Json) -> Any:
-    match choice["type"]:
-        case "tool":
-            return {"type": "function", "function": {"name": choice["name"]}}
-        case "any":
-            return "required"
-        case kind:
-            return kind
-
-
-def _chat_messages(message: Json) -> Iterator[Json]:
-    """Results of tools are messages of their own there."""
-    blocks = parts_of(message["content"])
-    for block in blocks:
-        if block.get("type") == "tool_result":
-            content = text_of(block.get("content"))
-            yield {"role": "tool", "tool_call_id": block["tool_use_id"], "content": content}
-    rest = [block for block in blocks if block.get("type") != "tool_result"]
-    if message["role"] == "assistant":
-        yield _said(rest)
-    elif rest:
-        yield {"role": message["role"], "content": _content([_part(block) for block in rest])}
-
-
-def _said(blocks: Iterable[Json]) -> Json:
-    text = "".join(block["text"] for block in blocks if block.get("type") == "text")
-    calls = [
-        {
-            "id": block["id"],
-            "type": "function",
-            "function": {"name": block["name"], "arguments": orjson.dumps(block.get("input") or {}).decode()},
-        }
-        for block in blocks
-        if block.get("type") == "tool_use"
-    ]
-    return {"role": "assistant", "content": text or None, **({"tool_calls": calls} if calls else {})}
-
-
-def _content(parts: list[Json]) -> Any:
-    """One text where there is nothing else: many servers know no parts."""
-    if all(part["type"] == "text" for part in parts):
-        return "".join(part["text"] for part in parts)
-    return parts
-
-
-def _part(block: Json) -> Json:
-    match block.get("type"):
-        case "text":
-            return {"type": "text", "text": block["text"]}
-        case "image":
-            return {"type": "image_url", "image_url": {"url": _url(block["source"])}}
-        case "document":
-            return {
-                "type": "file",
-                "file": {"filename": block.get("title") or "document", "file_data": _url(block["source"])},
-            }
-        case kind:
-            raise NotSupported(f"a block of type {kind!r}")
-
-
-def _url(source: Json) -> str:
-    if source["type"] == "url":
-        return str(source["url"])
-    return f"data:{source['media_type']};base64,{source['data']}"
-
-
-# ---- answers ----
-
-
-def message_of(chat: Json, usage: Usage) -> Json:
-    """A completion as a message."""
-    choice = chat["choices"][0]
-    said = choice["message"]
-    content: list[Json] = []
-    if said.get("content"):
-        content.append({"type": "text", "text": said["content"]})
-    for call in said.get("tool_calls") or ():
-        arguments = orjson.loads(call["function"]["arguments"] or "{}")
-        content.append(
-            {"type": "tool_use", "id": call["id"], "name": call["function"]["name"], "input": arguments}
-        )
-    return {
-        "id": chat["id"],
-        "type": "message",
-        "role": "assistant",
-        "model": chat["model"],
-        "content": content,
-        "stop_reason": _STOP_REASONS.get(choice.get("finish_reason") or "stop", "end_turn"),
-        "stop_sequence": None,
-        "usage": usage_plain(usage),
-    }
-
-
-def usage_plain(usage: Usage) -> Json:
-    """Anthropic counts cached tokens beside the input."""
-    return {
-        "input_tokens": usage.input - usage.cached_input - usage.cache_write,
-        "output_tokens": usage.output,
-        "cache_read_input_tokens": usage.cached_input,
-        "cache_creation_input_tokens": usage.cache_write,
-    }
-
-
-def _events_of(message: Json) -> Iterator[bytes]:
-    """A whole message as the events of a stream."""
-    head = {**message, "content": [], "stop_reason": None}
-    yield _event("message_start", message=head)
-    for place, block in enumerate(message["content"]):
-        if block["type"] == "text":
-            yield _event("content_block_start", index=place, content_block={"type": "text", "text": ""})
-            yield _event(
-                "content_block_delta", index=place, delta={"type": "text_delta", "text": block["text"]}
-            )
-        else:
-            yield _event("content_block_start", index=place, content_block={**block, "input": {}})
-            arguments = orjson.dumps(block["input"]).decode()
-            yield _event(
-                "content_block_delta",
-                index=place,
-                delta={"type": "input_json_delta", "partial_json": arguments},
-            )
-        yield _event("content_block_stop", index=place)
-    delta = {"stop_reason": message["stop_reason"], "stop_sequence": None}
-    yield _event("message_delta", delta=delta, usage=message["usage"])
-    yield _event("message_stop")
 
 
 def _event(kind: str, **members: Any) -> bytes:
@@ -267,17 +143,20 @@ class MessageOutlet(Outlet):
         self._open = ""
         self._place = -1
         self._reason = "stop"
+        self._text: list[str] = []
 
     def begin(self, served: Served) -> bytes:
         """The head of the message."""
         self._is_native = isinstance(served.dialect, AnthropicDialect)
-        if self._is_native:
-            return b""
+        return b"" if self._is_native else self.opening(served.model.name)
+
+    def opening(self, model: str) -> bytes:
+        """The start of a message of our own."""
         message: Json = {
             "id": self._work.record.run,
             "type": "message",
             "role": "assistant",
-            "model": served.model.name,
+            "model": model,
             "content": [],
             "stop_reason": None,
             "stop_sequence": None,
@@ -289,13 +168,19 @@ class MessageOutlet(Outlet):
         """The bytes as they came from Anthropic, whose reader counts along."""
         if not self._is_native:
             return super().passed(stream, event)
-        for _ in self.seen(stream, event):
-            pass
+        for chunk in self.seen(stream, event):
+            self._hear(chunk)
         return event.raw
 
     def chunk(self, chunk: Json) -> bytes:
         """The events of a chunk."""
+        self._hear(chunk)
         return b"".join(self._events(chunk))
+
+    def _hear(self, chunk: Json) -> None:
+        if self._work.record.bodies is not None:
+            for choice in (chunk.get("choices") or ())[:1]:
+                self._text.append((choice.get("delta") or {}).get("content") or "")
 
     def _events(self, chunk: Json) -> Iterator[bytes]:
         for choice in (chunk.get("choices") or ())[:1]:
@@ -332,9 +217,13 @@ class MessageOutlet(Outlet):
 
     def end(self, served: Served, usage: Usage) -> bytes:
         """The end of the message with its usage."""
-        if self._is_native:
-            return b""
-        reason = _STOP_REASONS.get(self._reason, "end_turn")
+        if self._work.record.bodies is not None:
+            self._work.record.bodies["output"] = "".join(self._text)
+        return b"" if self._is_native else self.closing(usage)
+
+    def closing(self, usage: Usage) -> bytes:
+        """The end of a message of our own."""
+        reason = STOP_REASONS.get(self._reason, "end_turn")
         pieces = [
             *self._closed(),
             _event(

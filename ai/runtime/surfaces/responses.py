@@ -14,7 +14,7 @@ import orjson
 from ai.pricing import Usage
 from ai.runtime.asgi import Request
 from ai.runtime.dialects.contract import Answer, Dialect, Json, NotSupported, Outgoing, malformed
-from ai.runtime.dialects.openai import OpenAIDialect, number, raise_error_within
+from ai.runtime.dialects.openai import OpenAIDialect, raise_error_within
 from ai.runtime.dialects.openai import loaded as answer_loaded
 from ai.runtime.errors import Code, Refused, VendorError, VendorFailure, openai_error
 from ai.runtime.exchange import Build, Served
@@ -22,68 +22,94 @@ from ai.runtime.feed import Record
 from ai.runtime.snapshot import Model
 from ai.runtime.sse import Event, named_event
 from ai.runtime.surfaces import streaming, told
-from ai.runtime.surfaces.chat import chat_answer, chat_task
+from ai.runtime.surfaces.chat import chat_answer, chat_task, checked, chunks_of
 from ai.runtime.surfaces.prompt import loaded
+from ai.runtime.surfaces.response_bodies import (
+    call_item,
+    chat_of,
+    response,
+    response_of,
+    text_item,
+    usage_of,
+)
 from ai.runtime.surfaces.streaming import Outlet
 from ai.runtime.vendors import VendorStream
 from ai.runtime.work import Caller, Service, Work
 
-_KEPT = ("model", "temperature", "top_p", "stream", "metadata", "user", "parallel_tool_calls", "service_tier")
-_NEEDS_MEMORY = ("previous_response_id", "conversation", "background")
+_ONLY_NATIVE = ("max_tool_calls", "top_logprobs")
 
 
 async def serve(request: Request, service: Service, caller: Caller, record: Record, body: bytes) -> None:
     """Answer a response request, whole or as a stream."""
     record.surface = "responses"
-    plain = loaded(body)
+    plain = checked(loaded(body))
     stream = bool(plain.get("stream"))
     try:
         chat = chat_of(plain)
-    except (NotSupported, KeyError, TypeError, AttributeError) as error:
+    except NotSupported as error:
         raise Refused(400, Code.NOT_SUPPORTED, f"The body cannot be taken: {error}.") from None
+    except KeyError as error:
+        raise Refused(400, Code.BODY_INVALID, f"The body cannot be read: {error} is missing.") from None
+    except (TypeError, AttributeError):
+        text = "The body cannot be read: a part of it is not of the form that the Responses API has."
+        raise Refused(400, Code.BODY_INVALID, text) from None
     task = chat_task(caller.endpoint, chat, stream=stream)
     record.prompt = task.prompt.id if task.prompt else ""
     if caller.endpoint.log_bodies:
         record.bodies = {"input": plain}
     async with Work(service, caller, record, task) as work:
         whole_first = work.must_see_whole_answer
-        native = plain if work.task.prompt is None and not work.task.guard else None
-        work.task.build = _build(work.task.body, native, stream=stream and not whole_first)
-        work.task.read = _read if native is not None else None
+        is_native = work.task.prompt is None and not work.task.guard
+        work.task.build = _build(
+            work.task.body, plain, is_native=is_native, stream=stream and not whole_first
+        )
+        work.task.read = _read if is_native else None
         if stream and not whole_first:
-            outlet = ResponseOutlet(work, is_native=native is not None)
+            outlet = ResponseOutlet(work, is_native=is_native)
 
             def headers(served: Served) -> Mapping[str, str]:
                 return told.of_stream(work, served)
 
             await streaming.pass_on(request, work, work.task.build, outlet, headers)
             return
-        if native is not None:
-            result = await work.whole()
-            if "choices" not in result.chat:
-                await request.answer(200, told.of_result(work, result), result.raw)
-                return
-            answer = response_of(work, result.chat, result.usage)
-        else:
-            result, chat_found = await chat_answer(work)
-            answer = response_of(work, chat_found, result.usage)
-        if stream:
-            await request.begin(200, {**told.of_result(work, result), **streaming.HEADERS})
-            await request.send(b"".join(_events_of(answer)), last=True)
+        result, chat_found = await chat_answer(work)
+        if "output" in result.chat:
+            _log_output(work, result.chat)
+            await request.answer(200, told.of_result(work, result), result.raw)
             return
-        await request.answer(200, told.of_result(work, result), orjson.dumps(answer))
+        if stream:
+            outlet = ResponseOutlet(work, is_native=False)
+            chunks = map(outlet.chunk, chunks_of(chat_found))
+            pieces = [outlet.opening(result.model), *chunks, outlet.closing(result.usage)]
+            await request.begin(200, {**told.of_result(work, result), **streaming.HEADERS})
+            await request.send(b"".join(pieces), last=True)
+            return
+        payload = orjson.dumps(response_of(work, chat_found, result.usage))
+        await request.answer(200, told.of_result(work, result), payload)
+
+
+def _log_output(work: Work, response: Json) -> None:
+    """The text of a vendor's own response, where bodies are logged."""
+    if work.record.bodies is None:
+        return
+    parts = [part for item in response.get("output") or () for part in item.get("content") or ()]
+    work.record.bodies["output"] = "".join(str(part.get("text") or "") for part in parts)
 
 
 def _speaks_responses(dialect: Dialect, model: Model) -> bool:
     return isinstance(dialect, OpenAIDialect) and bool(model.provider.options.get("responses"))
 
 
-def _build(chat: Json, native: Json | None, *, stream: bool) -> Build:
+def _build(chat: Json, plain: Json, *, is_native: bool, stream: bool) -> Build:
+    lost = [name for name in _ONLY_NATIVE if plain.get(name)]
+
     def build(dialect: Dialect, model: Model, key: str) -> Outgoing:
-        if native is not None and _speaks_responses(dialect, model):
+        if is_native and _speaks_responses(dialect, model):
             assert isinstance(dialect, OpenAIDialect)  # noqa: S101 - it speaks them
-            body = {**native, "model": model.remote, "stream": stream, "store": False}
+            body = {**plain, "model": model.remote, "stream": stream, "store": False}
             return dialect.outgoing(model, key, "responses", body)
+        if lost:
+            raise NotSupported(f"{', '.join(lost)} here")
         return dialect.chat(model, key, chat, stream=stream)
 
     return build
@@ -97,202 +123,9 @@ def _read(dialect: Dialect, body: bytes) -> Answer:
     raise_error_within(plain)
     if plain.get("object") != "response":
         return dialect.answer(body)
+    if not isinstance(plain.get("output"), list):
+        raise malformed("it has no output")
     return Answer(plain, usage_of(plain.get("usage")))
-
-
-# ---- requests ----
-
-
-def chat_of(plain: Json) -> Json:
-    """A response request as a chat completion. Raises NotSupported, KeyError or TypeError."""
-    asked = [name for name in _NEEDS_MEMORY if plain.get(name)]
-    if asked:
-        raise NotSupported(
-            f"{', '.join(asked)} needs answers that are kept, and none are. Send all of the input"
-        )
-    chat: Json = {name: plain[name] for name in _KEPT if plain.get(name) is not None}
-    chat["messages"] = list(_messages(plain))
-    if plain.get("max_output_tokens"):
-        chat["max_completion_tokens"] = plain["max_output_tokens"]
-    if plain.get("tools"):
-        chat["tools"] = [_tool(tool) for tool in plain["tools"]]
-    choice = plain.get("tool_choice")
-    if choice:
-        chat["tool_choice"] = (
-            {"type": "function", "function": {"name": choice["name"]}} if isinstance(choice, dict) else choice
-        )
-    effort = (plain.get("reasoning") or {}).get("effort")
-    if effort:
-        chat["reasoning_effort"] = effort
-    form = (plain.get("text") or {}).get("format") or {}
-    if form.get("type") == "json_schema":
-        schema = {name: form[name] for name in ("name", "schema", "strict") if name in form}
-        chat["response_format"] = {"type": "json_schema", "json_schema": schema}
-    elif form.get("type") == "json_object":
-        chat["response_format"] = {"type": "json_object"}
-    prompt = plain.get("prompt")
-    if prompt:
-        version = f"@{prompt['version']}" if prompt.get("version") else ""
-        chat.update(model=f"prompt/{prompt['id']}{version}", variables=prompt.get("variables") or {})
-    return chat
-
-
-def _messages(plain: Json) -> Iterator[Json]:
-    if plain.get("instructions"):
-        yield {"role": "system", "content": plain["instructions"]}
-    given = plain.get("input") or []
-    if isinstance(given, str):
-        yield {"role": "user", "content": given}
-        return
-    for item in given:
-        match item.get("type", "message"):
-            case "message":
-                yield {"role": item["role"], "content": _content(item["content"])}
-            case "function_call":
-                function = {"name": item["name"], "arguments": item["arguments"]}
-                call = {"id": item["call_id"], "type": "function", "function": function}
-                yield {"role": "assistant", "content": None, "tool_calls": [call]}
-            case "function_call_output":
-                output = item["output"]
-                text = output if isinstance(output, str) else orjson.dumps(output).decode()
-                yield {"role": "tool", "tool_call_id": item["call_id"], "content": text}
-            case "reasoning":
-                continue
-            case kind:
-                raise NotSupported(f"an item of type {kind!r}")
-
-
-def _content(content: Any) -> Any:
-    if isinstance(content, str):
-        return content
-    parts = [_part(part) for part in content]
-    if all(part["type"] == "text" for part in parts):
-        return "".join(part["text"] for part in parts)
-    return parts
-
-
-def _part(part: Json) -> Json:
-    match part["type"]:
-        case "input_text" | "output_text" | "text":
-            return {"type": "text", "text": part["text"]}
-        case "input_image" if part.get("image_url"):
-            return {"type": "image_url", "image_url": {"url": part["image_url"]}}
-        case "input_file" if part.get("file_data"):
-            file = {"filename": part.get("filename") or "document", "file_data": part["file_data"]}
-            return {"type": "file", "file": file}
-        case kind:
-            raise NotSupported(f"a part of type {kind!r}")
-
-
-def _tool(tool: Json) -> Json:
-    if tool.get("type") != "function":
-        raise NotSupported(f"the tool {tool.get('type')}, which only OpenAI's own servers run")
-    names = ("name", "description", "parameters", "strict")
-    return {
-        "type": "function",
-        "function": {name: tool[name] for name in names if tool.get(name) is not None},
-    }
-
-
-# ---- answers ----
-
-
-def usage_of(plain: Any) -> Usage | None:
-    """The usage of a response."""
-    if not isinstance(plain, dict):
-        return None
-    inputs, outputs = plain.get("input_tokens_details") or {}, plain.get("output_tokens_details") or {}
-    return Usage(
-        input=number(plain.get("input_tokens")),
-        output=number(plain.get("output_tokens")),
-        cached_input=number(inputs.get("cached_tokens")),
-        reasoning=number(outputs.get("reasoning_tokens")),
-    )
-
-
-def _usage_plain(usage: Usage) -> Json:
-    return {
-        "input_tokens": usage.input,
-        "input_tokens_details": {"cached_tokens": usage.cached_input},
-        "output_tokens": usage.output,
-        "output_tokens_details": {"reasoning_tokens": usage.reasoning},
-        "total_tokens": usage.total,
-    }
-
-
-def _text_item(run: str, text: str, status: str = "completed") -> Json:
-    content = [{"type": "output_text", "text": text, "annotations": [], "logprobs": []}]
-    return {
-        "id": f"msg_{run.removeprefix('run_')}",
-        "type": "message",
-        "role": "assistant",
-        "status": status,
-        "content": content if status == "completed" else [],
-    }
-
-
-def _call_item(call: Json, status: str = "completed") -> Json:
-    function = call["function"]
-    return {
-        "id": f"fc_{call['id']}",
-        "type": "function_call",
-        "call_id": call["id"],
-        "name": function["name"],
-        "arguments": function["arguments"],
-        "status": status,
-    }
-
-
-def _response(work: Work, model: str, output: list[Json], usage: Usage | None, finish: str | None) -> Json:
-    incomplete = {"length": "max_output_tokens", "content_filter": "content_filter"}.get(finish or "")
-    status = "in_progress" if finish is None else "incomplete" if incomplete else "completed"
-    return {
-        "id": f"resp_{work.record.run.removeprefix('run_')}",
-        "object": "response",
-        "created_at": work.record.at_ms / 1000,
-        "status": status,
-        "error": None,
-        "incomplete_details": {"reason": incomplete} if incomplete else None,
-        "instructions": None,
-        "metadata": {},
-        "model": model,
-        "output": output,
-        "parallel_tool_calls": True,
-        "temperature": work.task.body.get("temperature"),
-        "tool_choice": "auto",
-        "tools": [],
-        "top_p": work.task.body.get("top_p"),
-        "usage": _usage_plain(usage) if usage else None,
-    }
-
-
-def response_of(work: Work, chat: Json, usage: Usage) -> Json:
-    """A completion as a response."""
-    choice = chat["choices"][0]
-    said = choice["message"]
-    output: list[Json] = []
-    if said.get("content"):
-        output.append(_text_item(work.record.run, said["content"]))
-    output.extend(_call_item(call) for call in said.get("tool_calls") or ())
-    return _response(work, str(chat.get("model", "")), output, usage, choice.get("finish_reason") or "stop")
-
-
-def _events_of(answer: Json) -> Iterator[bytes]:
-    """A whole response as the events of a stream."""
-    numbers = iter(range(1_000_000))
-    yield _event(
-        next(numbers), "response.created", response={**answer, "status": "in_progress", "output": []}
-    )
-    for place, item in enumerate(answer["output"]):
-        yield _event(next(numbers), "response.output_item.added", output_index=place, item=item)
-        if item["type"] == "message":
-            at = {"item_id": item["id"], "output_index": place, "content_index": 0}
-            text = item["content"][0]["text"]
-            yield _event(next(numbers), "response.output_text.delta", **at, delta=text, logprobs=[])
-            yield _event(next(numbers), "response.output_text.done", **at, text=text, logprobs=[])
-        yield _event(next(numbers), "response.output_item.done", output_index=place, item=item)
-    kind = "response.completed" if answer["status"] == "completed" else "response.incomplete"
-    yield _event(next(numbers), kind, response=answer)
 
 
 def _event(number: int, kind: str, **members: Any) -> bytes:
@@ -305,6 +138,7 @@ class ResponseReader:
     def __init__(self) -> None:
         self.usage: Usage | None = None
         self.is_complete = False
+        self.response: Json = {}
 
     def read(self, event: Event) -> Iterator[Json]:
         """No chunks: the events go through as they are."""
@@ -312,7 +146,8 @@ class ResponseReader:
         kind = plain.get("type", "")
         if kind in {"response.completed", "response.incomplete"}:
             self.is_complete = True
-            self.usage = usage_of((plain.get("response") or {}).get("usage"))
+            self.response = plain.get("response") or {}
+            self.usage = usage_of(self.response.get("usage"))
         elif kind == "response.failed":
             raise_error_within(plain.get("response") or {})
             raise malformed("the response failed")
@@ -344,8 +179,12 @@ class ResponseOutlet(Outlet):
         if self._is_native and served.stream is not None:
             served.stream.reader = ResponseReader()
             return b""
-        self._model = served.model.name
-        created = _response(self._work, self._model, [], None, None)
+        return self.opening(served.model.name)
+
+    def opening(self, model: str) -> bytes:
+        """The start of a response of our own."""
+        self._model = model
+        created = response(self._work, self._model, [], None, None)
         return self._event("response.created", response=created) + self._event(
             "response.in_progress", response=created
         )
@@ -373,11 +212,11 @@ class ResponseOutlet(Outlet):
             self._finish = choice.get("finish_reason") or self._finish
 
     def _said(self, text: str) -> Iterator[bytes]:
-        item_id = _text_item(self._work.record.run, "")["id"]
+        item_id = text_item(self._work.record.run, "")["id"]
         if not self._text:
             place = len(self._items)
             self._items.append({"text": place})
-            item = _text_item(self._work.record.run, "", "in_progress")
+            item = text_item(self._work.record.run, "", "in_progress")
             yield self._event("response.output_item.added", output_index=place, item=item)
             part = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
             yield self._event(
@@ -391,6 +230,7 @@ class ResponseOutlet(Outlet):
     def _called(self, call: Json) -> Iterator[bytes]:
         number, function = call["index"], call.get("function") or {}
         if number not in self._calls:
+            call = {**call, "id": call.get("id") or f"call_{self._work.record.run}_{number}"}
             place = len(self._items)
             self._items.append({"call": number})
             self._calls[number] = {
@@ -400,7 +240,7 @@ class ResponseOutlet(Outlet):
             }
             self._arguments[number] = []
             begun = {"id": call["id"], "function": {"name": function.get("name", ""), "arguments": ""}}
-            item = _call_item(begun, "in_progress")
+            item = call_item(begun, "in_progress")
             yield self._event("response.output_item.added", output_index=place, item=item)
         if function.get("arguments"):
             self._arguments[number].append(function["arguments"])
@@ -415,7 +255,15 @@ class ResponseOutlet(Outlet):
     def end(self, served: Served, usage: Usage) -> bytes:
         """Every item as it is in the end, and the response."""
         if self._is_native:
+            reader = served.stream.reader if served.stream else None
+            _log_output(self._work, reader.response if isinstance(reader, ResponseReader) else {})
             return b""
+        if self._work.record.bodies is not None:
+            self._work.record.bodies["output"] = "".join(self._text)
+        return self.closing(usage)
+
+    def closing(self, usage: Usage) -> bytes:
+        """The end of a response of our own."""
         output = [self._item(entry) for entry in self._items]
         pieces = []
         for place, item in enumerate(output):
@@ -429,23 +277,23 @@ class ResponseOutlet(Outlet):
                 arguments = item["arguments"]
                 pieces.append(self._event("response.function_call_arguments.done", **at, arguments=arguments))
             pieces.append(self._event("response.output_item.done", output_index=place, item=item))
-        answer = _response(self._work, self._model, output, usage, self._finish)
+        answer = response(self._work, self._model, output, usage, self._finish)
         kind = "response.completed" if answer["status"] == "completed" else "response.incomplete"
         return b"".join(pieces) + self._event(kind, response=answer)
 
     def _item(self, entry: Json) -> Json:
         if "text" in entry:
-            return _text_item(self._work.record.run, "".join(self._text))
+            return text_item(self._work.record.run, "".join(self._text))
         number = entry["call"]
         known = self._calls[number]
         function = {**known["function"], "arguments": "".join(self._arguments[number])}
-        return _call_item({"id": known["id"], "function": function})
+        return call_item({"id": known["id"], "function": function})
 
     def _event(self, kind: str, **members: Any) -> bytes:
         return _event(next(self._numbers), kind, **members)
 
     def failed(self, refused: Refused) -> bytes:
-        """An error event, which OpenAI's clients raise."""
+        """An error event. OpenAI's clients raise it for its member `error`, which they know from other streams."""
         self._work.record.code = refused.code.value
         error = openai_error(refused)
-        return self._event("error", code=error["code"], message=error["message"], param=None)
+        return self._event("error", code=error["code"], message=error["message"], param=None, error=error)
