@@ -11,7 +11,7 @@ from django.views.decorators.csp import csp_override
 
 from gateways.queries.origins import gateway_origins
 
-PAGES = frozenset({"api-reference"})
+PAGES = frozenset({"api-reference", "prompt-editor"})
 CACHE_KEY = "gateways:origins"
 CACHE_S = 30
 

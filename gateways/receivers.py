@@ -16,7 +16,7 @@ from apis.models import UpstreamBinding
 from apis.models.upstream import AI_KINDS
 from audit.models import AuditEvent
 from audit.signals import event_recorded
-from gateways.actions import mark_behind, ring
+from gateways.actions import mark_behind, ring, ring_for_tests
 from gateways.engine.document import Kind
 from gateways.engine.failpoints import failpoint
 from gateways.models import AppliedObject, Gateway, Publication
@@ -37,6 +37,13 @@ def ring_touched(event: AuditEvent, **_kwargs: Any) -> None:
         behind = mark_behind(touched(event.target_id).distinct())
         failpoint("decision.noted")
         ring(behind)
+
+
+@receiver(event_recorded)
+def run_asked_tests(event: AuditEvent, **_kwargs: Any) -> None:
+    """The test cases of a prompt are run where its calls are answered."""
+    if event.name == "prompt.test_run_started":
+        ring_for_tests(event.target_id)
 
 
 def _of_gateway(public_id: str) -> QuerySet[Gateway]:

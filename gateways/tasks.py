@@ -18,6 +18,19 @@ def reconcile_gateway(gateway_id: int) -> None:
 
 
 @shared_task
+def run_prompt_tests(public_id: str) -> None:
+    """Run the test cases of a prompt."""
+    actions.run_prompt_tests(public_id)
+
+
+@shared_task
+def sweep_prompt_tests() -> None:
+    """Ring again for test runs that nobody began."""
+    for public_id in actions.overdue_runs():
+        run_prompt_tests.delay(public_id)
+
+
+@shared_task
 def sweep() -> None:
     """Find gateways that are behind although no bell was heard, and ring again."""
     actions.sweep()

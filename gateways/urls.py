@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
-from gateways.views import agent, drift, fragments, gateways, held, publications
+from gateways.views import agent, ai, drift, fragments, gateways, held, publications
 
 VERSION = "<slug:team>/<slug:slug>/v<int:major>/"
 
@@ -17,6 +17,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("gateways/<slug:slug>/token/", gateways.gateway_token, name="gateway-token"),
     path("gateways/<slug:slug>/retire/", gateways.gateway_retire, name="gateway-retire"),
     path("gateways/<slug:slug>/nodes/<slug:public_id>/retire/", gateways.node_retire, name="node-retire"),
+    path("ai/ticket/", ai.ai_ticket, name="ai-ticket"),
+    path("ai/providers/<slug:public_id>/try/", ai.provider_try, name="ai-provider-try"),
     path("drift/", drift.drift_list, name="drift"),
     path("drift/<slug:public_id>/", drift.drift_finding, name="drift-finding"),
     path("drift/<slug:public_id>/overwrite/", drift.drift_overwrite, name="drift-overwrite"),

@@ -361,6 +361,9 @@ CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_TASK_DEFAULT_QUEUE = "default"
 CELERY_TASK_ROUTES = {
+    "gateways.tasks.run_prompt_tests": {
+        "queue": "ingest"
+    },  # they wait for models, and pushes must not wait for them
     "gateways.tasks.*": {"queue": "push"},
     "usage.tasks.*": {"queue": "ingest"},
     "teams.tasks.*": {"queue": "mail"},
@@ -370,6 +373,11 @@ CELERY_BEAT_SCHEDULER = "portal.beat:Scheduler"
 CELERY_BEAT_SCHEDULE_FILENAME = str(STATE_DIR / "beat" / "schedule")
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "sweep-gateways": {"task": "gateways.tasks.sweep", "schedule": 10.0, "options": {"expires": 10}},
+    "sweep-prompt-tests": {
+        "task": "gateways.tasks.sweep_prompt_tests",
+        "schedule": 30.0,
+        "options": {"expires": 30},
+    },
     "sweep-drift": {"task": "gateways.tasks.sweep_drift", "schedule": 10.0, "options": {"expires": 10}},
     "seal-audit-events": {"task": "audit.tasks.seal", "schedule": 30.0, "options": {"expires": 30}},
     "retire-sunset-versions": {

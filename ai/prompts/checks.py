@@ -8,7 +8,7 @@ from typing import Any
 
 import re2
 
-from ai.prompts.schemas import faults_of, schema_faults, validator
+from ai.prompts.schemas import MOST_DEPTH, depth_of, faults_of, schema_faults, validator
 
 KINDS = ("exact", "contains", "regex", "json_schema")
 MOST_SHOWN = 120
@@ -60,6 +60,8 @@ def _by_schema(schema: dict[str, Any], output: str) -> Outcome:
         value = json.loads(unfenced(output))
     except (ValueError, RecursionError) as error:
         return Outcome(False, f"It is no JSON: {error}.")
+    if depth_of(value) > MOST_DEPTH:
+        return Outcome(False, f"It is nested deeper than {MOST_DEPTH} levels.")
     faults = faults_of(validator(schema), value, most=1)
     return Outcome(False, f"{faults[0].pointer or 'The whole'}: {faults[0].detail}") if faults else PASSED
 

@@ -12,7 +12,7 @@ from audit.models import ActionRefused
 from teams.access import HtmxHttpRequest
 from teams.models import Verb
 
-TICKET = "gateways:ai_ticket"
+TICKET = "ai-ticket"
 """The page of the gateways app that hands a browser a ticket for the AI runtime; without it nothing can be run."""
 
 

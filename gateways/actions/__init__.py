@@ -13,10 +13,11 @@ from gateways.actions.gateways import (
 from gateways.actions.inspection import inspect_after_push, inspect_gateway, sweep_drift
 from gateways.actions.nodes import Heartbeat, fetch_config, record_heartbeat
 from gateways.actions.previews import Preview, preview_gateway, preview_publishing
+from gateways.actions.prompt_tests import overdue_runs, run_prompt_tests
 from gateways.actions.publications import PlaceToPublish, publish, publish_to, roll_back, withdraw
 from gateways.actions.reconcile import reconcile
 from gateways.actions.restored import Difference, difference_of, hold_gateway, release_gateway
-from gateways.actions.ringing import mark_behind, request_comparison, ring
+from gateways.actions.ringing import mark_behind, request_comparison, ring, ring_for_tests
 from gateways.actions.sweep import sweep
 
 __all__ = [
@@ -36,6 +37,7 @@ __all__ = [
     "inspect_after_push",
     "inspect_gateway",
     "mark_behind",
+    "overdue_runs",
     "overwrite_drift",
     "preview_gateway",
     "preview_publishing",
@@ -48,7 +50,9 @@ __all__ = [
     "retire_gateway",
     "retire_node",
     "ring",
+    "ring_for_tests",
     "roll_back",
+    "run_prompt_tests",
     "set_token",
     "sweep",
     "sweep_drift",

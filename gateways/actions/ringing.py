@@ -23,6 +23,7 @@ from gateways.queries.due import due_gateways
 from teams.models import Actor, Verb
 
 RECONCILE_TASK = "gateways.tasks.reconcile_gateway"
+PROMPT_TESTS_TASK = "gateways.tasks.run_prompt_tests"
 QUIET_AFTER_FAILURE = timedelta(seconds=10)
 """After a broker did not answer, no request waits for it again for so long; the sweep rings meanwhile."""
 
@@ -55,15 +56,24 @@ def try_again_now(gateway_id: int) -> None:
 
 def ring(gateway_ids: Iterable[int]) -> None:
     """Ask the worker to look at each gateway. Never raises and never hangs on a lost broker."""
-    global _quiet_until  # noqa: PLW0603 - one circuit breaker per process
     for gateway_id in gateway_ids:
-        if time.monotonic() < _quiet_until:
-            return
-        try:
-            current_app.send_task(RECONCILE_TASK, args=[gateway_id], retry=False)
-        except (OperationalError, OSError) as error:
-            _quiet_until = time.monotonic() + QUIET_AFTER_FAILURE.total_seconds()
-            log.warning("bell_lost", gateway=gateway_id, error=type(error).__name__)
+        _send(RECONCILE_TASK, gateway_id)
+
+
+def ring_for_tests(public_id: str) -> None:
+    """Ask the worker to run the test cases of a prompt. Likewise: a sweep finds a run that nobody began."""
+    _send(PROMPT_TESTS_TASK, public_id)
+
+
+def _send(task: str, argument: int | str) -> None:
+    global _quiet_until  # noqa: PLW0603 - one circuit breaker per process
+    if time.monotonic() < _quiet_until:
+        return
+    try:
+        current_app.send_task(task, args=[argument], retry=False)
+    except (OperationalError, OSError) as error:
+        _quiet_until = time.monotonic() + QUIET_AFTER_FAILURE.total_seconds()
+        log.warning("bell_lost", task=task, argument=argument, error=type(error).__name__)
 
 
 def hear_again() -> None:

@@ -31,9 +31,10 @@ AXE = (Path(__file__).resolve().parents[1] / "vendor" / "axe-core" / "axe.min.js
 SERIOUS = """axe.run({exclude: [["#reference"]]}).then((found) => found.violations
     .filter((rule) => ["serious", "critical"].includes(rule.impact))
     .map((rule) => rule.id + ": " + rule.nodes[0].target))"""
-SETTLED = """Promise.all(document.getAnimations()
-    .filter((one) => one.effect.getComputedTiming().iterations !== Infinity).map((one) => one.finished))"""
-"""Colours fade when the theme changes; axe must not look at them half-way."""
+SETTLED = """new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))
+    .then(() => Promise.all(document.getAnimations()
+    .filter((one) => one.effect.getComputedTiming().iterations !== Infinity).map((one) => one.finished)))"""
+"""Colours fade when the theme changes, which begins with the next picture; axe must not look at them half-way."""
 WATCH = """window.reports = []; document.addEventListener("securitypolicyviolation",
     (event) => reports.push(event.violatedDirective + " " + event.blockedURI));"""
 

@@ -10,6 +10,7 @@ import pytest
 
 from embedded.failure import CannotRun
 from embedded.ports import DEFAULTS, Port, is_free, read_ports, refuse_taken
+from tests.embedded.conftest import free_ports
 
 
 @pytest.fixture
@@ -18,15 +19,11 @@ def listener() -> Iterator[socket.socket]:
         yield server
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
 def test_every_taken_port_is_named_with_its_setting(listener: socket.socket) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = {"PORTAL_PORT": listener.getsockname()[1], "AGENT_PORT": other.getsockname()[1]}
-        free = {name: str(free_port()) for name in DEFAULTS if name not in taken}
+        others = [name for name in DEFAULTS if name not in taken]
+        free = {name: str(port) for name, port in zip(others, free_ports(len(others)), strict=True)}
         ports = read_ports({**free, **{name: str(number) for name, number in taken.items()}})
         with pytest.raises(CannotRun) as refusal:
             refuse_taken(ports.values())

@@ -179,7 +179,7 @@ def test_fifty_edits_are_all_found_by_one_sweep_and_nothing_else_is(edge: Gatewa
             put(held, CHANGED[name.kind](item))
             edited[str(name.kind), name.id] = "changed"
     for number in range(20):
-        kind = list(Kind)[number % len(Kind)]
+        kind = list(ADDED)[number % len(ADDED)]
         item = ADDED[kind](f"ghost{number}", held)
         put(held, item)
         edited[str(kind), item.id] = "ghost"
@@ -537,7 +537,7 @@ def test_an_address_that_calls_must_not_go_to_is_not_adopted(
     assert finding.state == "open"
 
 
-@pytest.mark.parametrize("kind", [kind for kind in Kind if kind is not Kind.UPSTREAM])
+@pytest.mark.parametrize("kind", [kind for kind in ADDED if kind is not Kind.UPSTREAM])
 def test_nothing_but_an_upstream_is_adopted(
     edge: Gateway, held: MemoryGateway, ada: User, kind: Kind
 ) -> None:

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from django.utils import timezone
 
+from ai.actions import create_test_case, start_test_run
 from ai.keys import put_value
 from ai.models import (
     AiModel,
@@ -22,10 +23,13 @@ from ai.models import (
     Provider,
     ProviderKey,
     RouteTarget,
+    TestRun,
 )
+from ai.tickets import make_ticket, ticket_key
 from apis.actions import choose_upstream, create_ai_upstream
 from apis.models import ApiVersion
-from gateways.actions import mark_behind, publish, reconcile, withdraw
+from gateways.actions import mark_behind, publish, reconcile, run_prompt_tests, withdraw
+from gateways.ai_trials import ticket_for, try_provider
 from gateways.enforcement import enforcement_of
 from gateways.models import Deployment, Gateway, GatewayListener, Publication
 from teams.models import Team
@@ -222,3 +226,86 @@ def test_nothing_that_a_caller_says_of_itself_is_believed(
         ).status_code
         == 200
     )
+
+
+def test_the_test_cases_of_a_prompt_are_run_where_its_calls_are_answered(
+    runtime: Gateway, prompt: Prompt, vendor: Vendor
+) -> None:
+    vendor.answers(vendors.completion("Bonjour"))
+    run(runtime)
+    values = {"text": "Good morning", "target_lang": "fr"}
+    right = create_test_case(
+        prompt, actor=SYSTEM, name="right", values=values, check_kind="exact", expected="Bonjour"
+    )
+    wrong = create_test_case(
+        prompt, actor=SYSTEM, name="wrong", values=values, check_kind="exact", expected="Salut"
+    )
+    asked = start_test_run(prompt, version=prompt.versions.get(), actor=SYSTEM)
+    found = run_prompt_tests(asked.public_id)
+    assert found is not None
+    assert found.state == TestRun.State.FAILED
+    outcomes = {result.case_id: result for result in found.results.all()}
+    assert (outcomes[right.pk].passed, outcomes[wrong.pk].passed) == (True, False)
+    assert (outcomes[right.pk].tokens, outcomes[right.pk].cost_nano, outcomes[right.pk].currency) == (
+        15,
+        20_000,
+        "USD",
+    )
+    assert run_prompt_tests(asked.public_id) == found, "told twice, nothing is asked again"
+    assert len(vendor.asked) == 2
+    entries = wait_for(lambda: list(LedgerEntry.objects.all()) if LedgerEntry.objects.count() == 2 else [])
+    assert {(entry.surface, entry.team) for entry in entries} == {("editor", prompt.team.public_id)}
+
+
+def test_without_a_runtime_a_test_run_says_so(prompt: Prompt) -> None:
+    create_test_case(prompt, actor=SYSTEM, name="any", values=VALUES, check_kind="contains", expected="x")
+    asked = start_test_run(prompt, version=prompt.versions.get(), actor=SYSTEM)
+    found = run_prompt_tests(asked.public_id)
+    assert found is not None
+    assert found.state == TestRun.State.BROKEN
+    assert "no AI runtime" in found.problem
+
+
+def test_a_provider_is_tried_in_the_vendors_own_words(
+    runtime: Gateway, prompt: Prompt, vendor: Vendor
+) -> None:
+    run(runtime)
+    provider, key = Provider.objects.get(), ProviderKey.objects.get()
+    vendor.answers(vendors.completion("Hello there"))
+    tried = try_provider(provider, key, "a-model-that-is-not-in-the-catalogue")
+    assert (tried.ok, tried.message) == (True, "Hello there")
+    assert vendor.asked[-1].headers["authorization"] == "Bearer sk-vendor"
+    vendor.answers(
+        vendors.error(401, {"error": {"message": "Incorrect API key provided", "code": "invalid_api_key"}})
+    )
+    tried = try_provider(provider, key, "small")
+    assert (tried.ok, tried.status, tried.message) == (False, 401, "Incorrect API key provided")
+
+
+def test_a_ticket_is_good_for_its_models_and_its_time_alone(
+    runtime: Gateway, prompt: Prompt, vendor: Vendor
+) -> None:
+    run(runtime)
+    model = AiModel.objects.get()
+    body = {
+        "prompt": {"messages": [{"role": "user", "content": "Hi"}]},
+        "values": {},
+        "model": model.public_id,
+    }
+
+    def ask(ticket: str) -> int:
+        headers = {"authorization": f"Bearer {ticket}"}
+        return httpx.post(f"{url}/-/editor", json=body, headers=headers, trust_env=False).status_code
+
+    good = ticket_for("team_x", [model.public_id])
+    url = good.url
+    assert ask(good.ticket) == 200
+    assert ask(ticket_for("team_x", ["mdl_other"]).ticket) == 404
+    assert ask(f"{good.ticket[:-1]}x") == 401
+    assert ask("guessed") == 401
+    old = make_ticket(ticket_key(f"{TOKEN}-of-models"), {"team": "t", "models": [model.public_id]}, until=1)
+    assert ask(old) == 401
+    tried = httpx.post(
+        f"{url}/-/try", json={}, headers={"authorization": f"Bearer {good.ticket}"}, trust_env=False
+    )
+    assert tried.status_code == 403, "a browser's ticket tries no vendors"

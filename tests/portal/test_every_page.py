@@ -31,9 +31,10 @@ document.addEventListener("securitypolicyviolation", (event) => reports.push(eve
 SERIOUS = """axe.run({exclude: [["#reference"]]}).then((found) => found.violations
     .filter((rule) => ["serious", "critical"].includes(rule.impact))
     .map((rule) => rule.id + ": " + rule.nodes[0].target))"""
-SETTLED = """Promise.allSettled(document.getAnimations()
-    .filter((one) => one.effect.getComputedTiming().iterations !== Infinity).map((one) => one.finished))"""
-"""Colours fade when the theme changes; axe must not look at them half-way."""
+SETTLED = """new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))
+    .then(() => Promise.allSettled(document.getAnimations()
+    .filter((one) => one.effect.getComputedTiming().iterations !== Infinity).map((one) => one.finished)))"""
+"""Colours fade when the theme changes, which begins with the next picture; axe must not look at them half-way."""
 GROUND = "getComputedStyle(document.body).backgroundColor"
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 HEIGHT, DESK, PHONE = 900, 1320, 390

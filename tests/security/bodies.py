@@ -228,6 +228,8 @@ PAGES: dict[str, dict[str, Any]] = {
     "prompt-create": {"team": "{team_pk}", "name": "New prompt"},
     "prompt-texts": {"name": "Merlin prompt", "description": "Other words."},
     "prompt-retire": {"note": "Over."},
+    "ai-ticket": {"prompt": "{prompt}"},
+    "ai-provider-try": {"model": "routed"},
     "prompt-offer": {"name": "Merlin offer", "slug": "merlin-offer", "label_production": "production"},
     "prompt-editor": {
         "messages": "1", "message-0-role": "user", "message-0-content": "Half done", "variables": "0", "do": "save"
@@ -244,7 +246,7 @@ PAGES: dict[str, dict[str, Any]] = {
         "name": "Merlin case", "value-text": "Some text.", "check_kind": "contains", "expected": "other"
     },
     "test-case-retire": {},
-    "test-run-start": {"version": "1"},
+    "test-run-start": {"version": "1", "model": ""},
     "ai-provider-create": {
         "team": "{team}", "name": "New models", "base_url": AI_SERVER, "auth": "bearer", "dialect": "openai"
     },

@@ -208,6 +208,7 @@ WRITES: dict[str, Door] = {
     "rest-access-request-list": Door(SEES_APPLICATION, on(CONSUMER, Verb.APPLICATION_EDIT)),
     **dict.fromkeys(("rest-publication-list", "rest-publication-preview"), PUBLISHES),
     "rest-prompt-list": Door(on(API, Verb.TEAM_VIEW), on(API, Verb.PROMPT_EDIT)),
+    "ai-ticket": Door(SEES_PROMPT, on(API, Verb.PROMPT_EDIT)),
 }  # fmt: skip
 CHOICES: dict[str, Door] = {
     # Forms whose choices are cut to what the person may use: somebody else's is no valid choice, a 422.

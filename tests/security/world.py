@@ -28,7 +28,7 @@ from apis.actions.search import refresh_search
 from apis.models import Api, ApiVersion, Plan, Visibility
 from audit.actions import record_event
 from gateways.actions import difference_of
-from gateways.models import Deployment, DriftFinding, GatewayNode
+from gateways.models import Deployment, DriftFinding, Gateway, GatewayNode
 from subscriptions.models import Block, Rotation, Subscription
 from teams.actions import create_approver_group, invite_member, notify
 from teams.models import SYSTEM, PlatformRole, ServiceAccount, Team, TeamRole, User
@@ -319,6 +319,7 @@ def _objects(
         "api/v1/deployments/#public_id": deployment.public_id,
         "api/v1/publications/#public_id": publication.public_id,
         f"{PROMPT}/#slug": prompt.slug,
+        "offer/prompts/<slug:team>/#slug": prompt.slug,
         f"{PROMPT}/cases/#public_id": case.public_id,
         f"{PROMPT}/runs/#public_id": run.public_id,
         f"{REST_PROMPT}#slug": prompt.slug,
@@ -338,6 +339,7 @@ def _objects(
     }
     values = {
         **ai_values,
+        "prompt": prompt.public_id,
         "team": team.slug,
         "major": "1",
         "plan": offer.plan.slug,
@@ -395,6 +397,7 @@ def _ai(team: Team) -> tuple[dict[str, str], dict[str, str]]:
             f"{root}provider-keys/{slug}resume#public_id": resting.public_id,
             f"{root}models/#public_id": model.public_id,
         }
+    factories.make_gateway("ai-runtime", Gateway.Kind.AI_RUNTIME)  # whom tickets are for
     ids |= {"ai/routes/#public_id": route.public_id, "api/v1/ai/model-routes/#public_id": route.public_id}
     named = {"provider": provider.public_id, "model": routed.public_id, "model_name": routed.name}
     return ids, named

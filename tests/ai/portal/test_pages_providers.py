@@ -104,7 +104,7 @@ class TestReading:
     def test_models_are_narrowed_by_name_and_flag(self, alice: Any, shop: Any, client_of: Enter) -> None:
         provider = make_provider(shop, "OpenAI", vendor="openai")
         client, address = client_of(alice), url("provider", provider)
-        found = client.get(address, {"q": "gpt-4o-mini"}).content.decode()
+        found, _sep, _forms = client.get(address, {"q": "gpt-4o-mini"}).content.decode().partition("<aside>")
         assert "$ 0.15" in found
         assert "gpt-5-nano" not in found
         unknown = client.get(address, {"flag": "unknown"}).content.decode()
@@ -113,10 +113,16 @@ class TestReading:
         assert "$ 0.00" not in unknown
         assert client.get(address, {"flag": "nonsense", "page": "99"}).status_code == 200
 
-    def test_the_test_of_the_connection_waits_for_its_route(
+    def test_whether_it_answers_can_be_tried_where_there_is_a_model(
         self, provider: Provider, model: AiModel, alice: Any, client_of: Enter
     ) -> None:
-        assert "Does it answer?" not in client_of(alice).get(url("provider", provider)).content.decode()
+        page = client_of(alice).get(url("provider", provider)).content.decode()
+        assert "Does it answer?" in page
+        assert reverse("ai-provider-try", args=[provider.public_id]) in page
+        tried = client_of(alice).post(
+            reverse("ai-provider-try", args=[provider.public_id]), {"model": model.remote}
+        )
+        assert "There is no AI runtime yet." in tried.content.decode()
 
 
 class TestProviders:

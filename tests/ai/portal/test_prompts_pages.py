@@ -229,9 +229,10 @@ class TestPreview:
         )
         assert "/sentences" in page.content.decode()
 
-    def test_the_run_panel_waits_for_the_runtime(self, prompt: Prompt, bob: Any, client_of: Enter) -> None:
+    def test_the_editor_can_run_what_it_holds(self, prompt: Prompt, bob: Any, client_of: Enter) -> None:
         page = client_of(bob).get(url("prompt-editor", prompt)).content.decode()
-        assert ("data-run" in page) == ("prompt_editor.js" in page)
+        assert f'data-ticket="{reverse("ai-ticket")}"' in page
+        assert "js/prompt_editor." in page
 
 
 class TestStory:
