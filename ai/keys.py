@@ -34,7 +34,12 @@ def put_value(key: ProviderKey, value: str) -> None:
         )
     key.reference = ""
     key.sealed = seal(value, purpose=PURPOSE, place=_place(key))
-    key.value_digest = hashlib.sha256(value.encode()).hexdigest()
+    key.value_digest = digest_of(value)
+
+
+def digest_of(value: str) -> str:
+    """SHA-256 of a value in hex, by which a runtime proves that it holds it."""
+    return hashlib.sha256(value.encode()).hexdigest()
 
 
 def put_reference(key: ProviderKey, reference: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -12,9 +12,11 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from ai.keys import digest_of, open_value
 from ai.models import AiModel, ModelPrice, ModelRoute, Prompt, Provider, ProviderKey, RouteTarget
 from ai.pricing import PriceList, Unit
 from audit.models import TonedChoices
+from audit.sealing import SealBroken
 from teams.models import Team, Verb
 
 if TYPE_CHECKING:
@@ -189,3 +191,15 @@ def routes_naming(models: Iterable[AiModel]) -> QuerySet[ModelRoute]:
 def prompts_through(route: ModelRoute) -> QuerySet[Prompt]:
     """The prompts in use that have a version by this route."""
     return Prompt.objects.active().filter(versions__route=route).select_related("team").distinct()
+
+
+def broken_provider_keys() -> Iterator[str]:
+    """A sentence for each vendor's key whose sealed value does not open, or is not the one that the row tells of."""
+    for key in ProviderKey.objects.exclude(sealed=b"").order_by("pk").iterator():
+        try:
+            sound = digest_of(open_value(key)) == key.value_digest
+        except SealBroken as error:
+            yield f"provider key {key.public_id}: {error}"
+            continue
+        if not sound:
+            yield f"provider key {key.public_id}: the sealed value is not the one that the row tells of"

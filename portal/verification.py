@@ -10,6 +10,8 @@ from django.apps import apps
 from django.conf import settings
 from django.db.models import Exists, ForeignKey, Model, OneToOneField, OuterRef
 
+from ai.models import ProviderKey
+from ai.queries import broken_provider_keys
 from audit.queries import trail_is_insert_only, verify_chain
 from gateways.actions import Difference, difference_of
 from gateways.models import AppliedObject, Gateway
@@ -41,8 +43,7 @@ def verify(*, anchor: str = "", gateways: bool = True) -> Iterator[Result]:
     """Every check, one after the other; nothing is changed. `gateways` reads what each gateway really holds."""
     yield _chain(anchor)
     yield Result("audit rights", AUDIT, 2, list(trail_is_insert_only()))
-    sealed = Credential.objects.count() + Gateway.objects.active().count()
-    yield Result("sealed secrets", SECRETS, sealed, [*broken_keys(), *broken_tokens()])
+    yield _sealed()
     yield _peppers()
     yield _orphans()
     if gateways:
@@ -61,6 +62,13 @@ def _chain(anchor: str) -> Result:
     report = verify_chain(anchor=anchor)
     facts = {"unsealed": report.unsealed, "head": report.head}
     return Result("audit chain", AUDIT, report.checked, report.findings, facts=facts)
+
+
+def _sealed() -> Result:
+    vendors = ProviderKey.objects.exclude(sealed=b"").count()
+    looked_at = Credential.objects.count() + Gateway.objects.active().count() + vendors
+    findings = [*broken_keys(), *broken_tokens(), *broken_provider_keys()]
+    return Result("sealed secrets", SECRETS, looked_at, findings)
 
 
 def _models() -> list[type[Model]]:

@@ -21,7 +21,7 @@ REQUIRED = frozenset(
     for numbers in (
         range(1, 7),
         range(9, 15),
-        (16, 17, 19, 20, 22, 23),
+        (16, 17, *range(19, 24)),
         range(25, 28),
         (28, 29, 30, 33),
         range(36, 39),
