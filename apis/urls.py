@@ -24,6 +24,7 @@ urlpatterns = [
     path("publish/", publish.publish_list, name="publish"),
     path("publish/new/", publish.api_create, name="api-create"),
     path("offer/prompts/<slug:team>/<slug:slug>/", prompts.prompt_offer, name="prompt-offer"),
+    path("offer/prompts/<slug:team>/<slug:slug>/uses/", prompts.prompt_uses, name="prompt-uses"),
     path("publish/plan-sentence/", plans.plan_sentence, name="plan-sentence"),
     path(API, publish.api_settings, name="api-settings"),
     path(f"{API}edit/", publish.api_edit, name="api-edit"),

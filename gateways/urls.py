@@ -50,6 +50,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(
         "approvals/<slug:public_id>/enforcement/", fragments.enforcement_preview, name="enforcement-preview"
     ),
+    path(
+        "publish/<slug:team>/<slug:slug>/capabilities/", fragments.plan_capabilities, name="plan-capabilities"
+    ),
     path("subscriptions/<slug:public_id>/samples/", fragments.call_samples, name="call-samples"),
     path(f"apis/{VERSION}addresses/", fragments.addresses_of_api_version, name="addresses-of-version"),
     path(f"apis/{VERSION}published.json", fragments.published_openapi, name="published-openapi"),

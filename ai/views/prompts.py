@@ -166,6 +166,7 @@ def _rights(request: HtmxHttpRequest, prompt: Prompt) -> dict[str, Any]:
         "prompt": prompt,
         "may_edit": in_use and request.actor.may(Verb.PROMPT_EDIT, prompt.team),
         "may_release": in_use and request.actor.may(Verb.PROMPT_RELEASE, prompt.team),
+        "may_offer": in_use and request.actor.may(Verb.API_EDIT, prompt.team),
     }
 
 

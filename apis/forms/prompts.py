@@ -54,6 +54,14 @@ class OfferPromptForm(forms.Form):
                 initial=usual if usual in names else PromptLabel.PRODUCTION,
             )
 
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or self.cleaned_data
+        if not any(cleaned.get(f"label_{one.slug}") for one in self.environments):
+            raise forms.ValidationError(
+                _("Choose at least one environment, and the label that answers there.")
+            )
+        return cleaned
+
     @property
     def label_fields(self) -> list[forms.BoundField]:
         """One for each environment."""

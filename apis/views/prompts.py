@@ -1,4 +1,4 @@
-"""A prompt becomes an API."""
+"""A prompt becomes an API, and which ones it has become."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from django.utils.translation import gettext as _
 from ai.models import Prompt
 from apis.actions import offer_prompt
 from apis.forms import OfferPromptForm, add_errors
-from teams.access import HtmxHttpRequest, page
+from apis.models import ApiVersion
+from teams.access import HtmxHttpRequest, htmx_partial, page
 from teams.models import Verb
 
 INVALID = 422
@@ -44,3 +45,15 @@ def prompt_offer(request: HtmxHttpRequest, team: str, slug: str) -> HttpResponse
             return redirect("version-detail", version.api.team.slug, version.api.slug, version.major)
     context = {"form": form, "prompt": prompt, "has_labels": prompt.labels.exists()}
     return render(request, "apis/prompt_offer.html", context, status=INVALID if form.is_bound else 200)
+
+
+@page(Verb.PROMPT_VIEW)
+def prompt_uses(request: HtmxHttpRequest, team: str, slug: str) -> HttpResponseBase:
+    """The versions of APIs whose calls the prompt answers, of those that the actor may see."""
+    visible = Prompt.objects.visible_to(request.actor).select_related("team")
+    prompt = get_object_or_404(visible, team__slug=team, slug=slug)
+    request.actor.require(Verb.PROMPT_VIEW, prompt.team)
+    versions = ApiVersion.objects.visible_to(request.actor).filter(upstream__prompt=prompt)
+    context = {"prompt": prompt, "versions": versions.select_related("api__team").order_by("-pk")[:20]}
+    template = "apis/prompt_uses.html" + ("#uses" if htmx_partial(request) else "")
+    return render(request, template, context)

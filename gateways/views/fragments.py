@@ -18,10 +18,11 @@ from gateways.queries.addresses import (
     samples_for,
     with_places,
 )
-from gateways.queries.capabilities import limits_on
-from gateways.views.lookup import find_version
+from gateways.queries.capabilities import Capability, limits_on
+from gateways.views.lookup import find_version, own_api
 from subscriptions.models import AccessRequest, Subscription
 from teams.access import OPEN, SIGNED_IN, HtmxHttpRequest, htmx_partial, page
+from teams.models import Verb
 
 
 @page(SIGNED_IN)
@@ -49,17 +50,30 @@ def enforcement_preview(request: HtmxHttpRequest, public_id: str) -> HttpRespons
     asked = get_object_or_404(
         visible.select_related("api_version__api__team", "environment", "plan_revision"), public_id=public_id
     )
-    published = Publication.objects.current().filter(
-        api_version=asked.api_version, environment=asked.environment, gateway__retired_at=None
-    )
-    rows = [_capabilities(address.gateway, address.url) for address in addresses_of(with_places(published))]
+    rows = _capabilities(api_version=asked.api_version, environment=asked.environment)
     context = {"asked": asked, "rows": rows}
     return _part(request, "gateways/enforcement_preview.html", "preview", context)
 
 
-def _capabilities(gateway: Gateway, url: str) -> dict[str, Any]:
-    live = gateway.nodes.filter(GatewayNode.alive()).count()
-    return {"gateway": gateway, "url": url, "limits": limits_on(gateway, live)}
+@page(Verb.API_VIEW)
+def plan_capabilities(request: HtmxHttpRequest, team: str, slug: str) -> HttpResponseBase:
+    """How far each gateway that serves an API can keep the limits of its plans."""
+    api = own_api(request, team, slug)
+    context = {"api": api, "rows": _capabilities(api_version__api=api)}
+    return _part(request, "gateways/plan_capabilities.html", "capabilities", context)
+
+
+def _capabilities(**chosen: Any) -> list[dict[str, Any]]:
+    """A row for each address where something is published."""
+    published = Publication.objects.current().filter(gateway__retired_at=None, **chosen)
+    return [
+        {"gateway": found.gateway, "url": found.url, "limits": _limits(found.gateway)}
+        for found in addresses_of(with_places(published))
+    ]
+
+
+def _limits(gateway: Gateway) -> list[Capability]:
+    return limits_on(gateway, gateway.nodes.filter(GatewayNode.alive()).count())
 
 
 @page(OPEN)

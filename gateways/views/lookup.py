@@ -5,8 +5,8 @@ from __future__ import annotations
 from django.http import Http404
 from django.shortcuts import get_object_or_404
 
-from apis.models import ApiVersion
-from apis.queries import own_versions
+from apis.models import Api, ApiVersion
+from apis.queries import own_apis, own_versions
 from gateways.models import Gateway, Publication
 from gateways.queries.addresses import with_places
 from teams.access import HtmxHttpRequest
@@ -29,6 +29,11 @@ def find_version(request: HtmxHttpRequest, team: str, slug: str, major: int) -> 
     """A version that the reader may see."""
     visible = ApiVersion.objects.visible_to(request.actor).select_related("api__team", "spec")
     return get_object_or_404(visible, api__team__slug=team, api__slug=slug, major=major)
+
+
+def own_api(request: HtmxHttpRequest, team: str, slug: str) -> Api:
+    """An API in the publish area."""
+    return get_object_or_404(own_apis(request.actor), team__slug=team, slug=slug)
 
 
 def own_version(request: HtmxHttpRequest, team: str, slug: str, major: int) -> ApiVersion:

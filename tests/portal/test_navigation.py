@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
+from django.conf import settings
 from django.test import Client
+from django.urls import get_resolver
 
 from teams.models import Team, User
 from tests import factories
@@ -62,3 +65,18 @@ def test_a_forged_theme_is_ignored(client_of: Entering, dana: User) -> None:
     page = client.get("/catalogue/").content.decode()
     assert "data-theme=" not in page.split("<head>")[0]
     assert "onload" not in page
+
+
+OPTIONAL = re.compile(r"""{%\s*url\s+["']([\w:-]+)["'][^%]*\sas\s""")
+"""Django leaves such a link out without a word when nothing has its name."""
+
+
+def test_every_link_that_may_be_left_out_leads_somewhere() -> None:
+    names = {
+        (found, template.name)
+        for template in (settings.BASE_DIR / "templates").rglob("*.html")
+        for found in OPTIONAL.findall(template.read_text())
+    }
+    known = set(get_resolver().reverse_dict)
+    assert len(names) > 20
+    assert {(name, template) for name, template in names if name not in known} == set()
