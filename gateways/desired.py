@@ -275,14 +275,16 @@ def desired_blocks() -> QuerySet[subscriptions.Block]:
 # ---- the whole document ----
 
 
-def desired_objects(gateway: Gateway, scope: Scope = None, *, with_values: bool = False) -> Document:
+def desired_objects(
+    gateway: Gateway, scope: Scope = None, *, with_values: bool = False, ahead: bool = False
+) -> Document:
     """All that `gateway` should hold, read in one snapshot by a fixed number of queries.
 
     With a `scope` only the objects it names are in the answer. `with_values` opens the keys: only a push
-    needs them, and the digests are the same without.
+    needs them, and the digests are the same without. `ahead` has the routes in it that wait for an AI runtime.
     """
     with snapshot():
-        document = Document.of(_items(gateway, with_values))
+        document = Document.of(_items(gateway, with_values, ahead))
     if scope is None:
         return document
     return Document({name: item for name, item in document.items.items() if name in scope})
@@ -312,12 +314,12 @@ class _Routes:
     publications: tuple[Published, ...] = ()
 
 
-def _items(gateway: Gateway, with_values: bool) -> Iterator[Item]:
+def _items(gateway: Gateway, with_values: bool, ahead: bool) -> Iterator[Item]:
     if gateway.kind == Gateway.Kind.AI_RUNTIME:
         routes = _routes_on_runtime(gateway)
         yield from ai_desired.hops()
     else:
-        routes = _routes(gateway)
+        routes = _routes(gateway, ahead)
     yield from routes.items
     for found in routes.by_place.values():
         yield from found
@@ -331,10 +333,10 @@ def _items(gateway: Gateway, with_values: bool) -> Iterator[Item]:
             yield block_of(block, grants[block.subscription_id])
 
 
-def _routes(gateway: Gateway) -> _Routes:
+def _routes(gateway: Gateway, ahead: bool) -> _Routes:
     found = desired_publications().filter(gateway=gateway).order_by().select_related(None)
     publications = [Published(*row) for row in found.values_list(*ROUTE_FIELDS)]
-    upstreams = upstreams_for(publications)
+    upstreams = upstreams_for(publications, ahead=ahead)
     by_place: dict[Place, list[Route]] = defaultdict(list)
     used: dict[str, Upstream] = {}
     for publication in publications:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -28,7 +28,8 @@ from teams.models import Actor
 @dataclass(frozen=True, slots=True)
 class Preview:
     """What one gateway would be given. `error` is why it could not be looked at; `refused` why the portal
-    itself would not publish there. `keys` counts the keys that come with the subscriptions that change."""
+    itself would not publish there. `keys` counts the keys that come with the subscriptions that change.
+    `after_runtime`: AI runtimes get it first, and this gateway when they have proved that they hold it."""
 
     gateway: Gateway
     places: tuple[PlaceToPublish, ...]
@@ -38,6 +39,7 @@ class Preview:
     shortfalls: tuple[Any, ...] = ()
     error: str = ""
     refused: str = ""
+    after_runtime: bool = False
 
 
 def preview_publishing(
@@ -63,15 +65,17 @@ def _preview(version: ApiVersion, places: list[PlaceToPublish], *, actor: Actor,
     try:
         with transaction.atomic():
             made = publish_to(version, places, actor=actor, base_path=base_path)
-            desired = desired_objects(gateway)
+            desired = desired_objects(gateway, ahead=True)
             own = {publication.public_id for publication in made}
             shortfalls = _shortfalls(gateway, made)
+            is_ai = any(publication.revision.upstream.is_ai for publication in made)
             transaction.set_rollback(True)
     except ActionRefused as refused:
         return Preview(gateway, tuple(places), refused=refused.message)
     except ValidationError as invalid:
         return Preview(gateway, tuple(places), refused=" ".join(invalid.messages))
-    return _looked_at(Preview(gateway, tuple(places), shortfalls=shortfalls), desired, own, actor)
+    preview = Preview(gateway, tuple(places), shortfalls=shortfalls, after_runtime=is_ai)
+    return _looked_at(preview, desired, own, actor)
 
 
 def _shortfalls(gateway: Gateway, publications: Sequence[Publication]) -> tuple[Any, ...]:
@@ -89,18 +93,20 @@ def _looked_at(preview: Preview, desired: Document, own: set[str], actor: Actor)
         driver = driver_for(gateway, nodes=nodes)
         comparison = compare(driver, desired, {}, check_target=refusal_of_target, without=Kind.KEY)
     except DriverError as error:
-        return Preview(gateway, preview.places, shortfalls=preview.shortfalls, error=error.message)
+        return replace(preview, error=error.message)
     part, counts = _part(comparison, own, actor)
-    keys = _keys_with(comparison.changes, desired)
-    return Preview(gateway, preview.places, part, counts, keys, preview.shortfalls)
+    return replace(preview, part=part, counts=counts, keys=_keys_with(comparison.changes, desired))
 
 
 def _part(comparison: Comparison, own: set[str], actor: Actor) -> tuple[VisibleChanges, dict[str, int]]:
     """The changes that `actor` may see. Routes of publications that exist in the preview alone are own ones."""
     plain = comparison.changes.to_plain()
+    touched = {(change["kind"], change["id"]) for change in plain["changes"]}
     notes = [
         {"kind": str(name.kind), "id": name.id, "text": text, "held": name in comparison.held}
         for name, text in {**comparison.adapted.notes, **comparison.held}.items()
+        if name in comparison.held
+        or (str(name.kind), name.id) in touched  # of what stays as it is was said before
     ]
     part = visible_part(plain["changes"], notes, len(plain["changes"]), actor)
     if not part.whole:

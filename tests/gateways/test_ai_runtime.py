@@ -28,7 +28,15 @@ from ai.models import (
 from ai.tickets import make_ticket, ticket_key
 from apis.actions import choose_upstream, create_ai_upstream
 from apis.models import ApiVersion
-from gateways.actions import mark_behind, publish, reconcile, run_prompt_tests, withdraw
+from gateways.actions import (
+    PlaceToPublish,
+    mark_behind,
+    preview_publishing,
+    publish,
+    reconcile,
+    run_prompt_tests,
+    withdraw,
+)
 from gateways.ai_trials import ticket_for, try_provider
 from gateways.enforcement import enforcement_of
 from gateways.models import Deployment, Gateway, GatewayListener, Publication
@@ -161,6 +169,12 @@ def test_the_runtime_comes_first_and_goes_last(
 ) -> None:
     front, node = edge
     vendor.answers(vendors.completion("Bonjour"))
+    [preview] = preview_publishing(
+        translate, [PlaceToPublish(front, factories.make_environment())], actor=SYSTEM
+    )
+    assert preview.after_runtime
+    assert preview.part is not None
+    assert [change["kind"] for change in preview.part.changes] == ["upstream", "route"]
     publication = publish(translate, front, factories.make_environment(), actor=SYSTEM)
     subscription = factories.make_subscription(plan_revision=factories.make_plan(translate.api))
     _credential, key = factories.make_credential(subscription)
