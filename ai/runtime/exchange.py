@@ -168,9 +168,18 @@ def refusal_of(route: ModelRoute, failures: list[Try]) -> Refused:
         return Refused(400, Code.UPSTREAM_REFUSED, f"{name} refuses the call: {last.message}", again=False)
     if last.is_timeout:
         return Refused(504, Code.UPSTREAM_TIMEOUT, f"{name}: {last.message}", again=False)
+    if not route.id:  # tried out by the team itself
+        return Refused(502, Code.UPSTREAM_FAILED, _to_its_team(name, last), again=False)
     tries = "1 try" if len(failures) == 1 else f"{len(failures)} tries"
     text = f"No model of {route.alias} answered after {tries}; the last was {name}. Its team sees why in the log."
     return Refused(502, Code.UPSTREAM_FAILED, text, again=False)
+
+
+def _to_its_team(name: str, failure: VendorFailure) -> str:
+    """Without the words about a key, which may name a part of it."""
+    if failure.status in {401, 403}:
+        return f"{name}: the vendor refuses the key ({failure.status}). Whoever manages the provider can try it there."
+    return f"{name}: {failure.message}"
 
 
 def chat_build(body: Json, *, stream: bool) -> Build:

@@ -307,14 +307,25 @@ def test_a_ticket_is_good_for_its_models_and_its_time_alone(
         "model": model.public_id,
     }
 
-    def ask(ticket: str) -> int:
+    def answer(ticket: str) -> httpx.Response:
         headers = {"authorization": f"Bearer {ticket}"}
-        return httpx.post(f"{url}/-/editor", json=body, headers=headers, trust_env=False).status_code
+        return httpx.post(f"{url}/-/editor", json=body, headers=headers, trust_env=False)
+
+    def ask(ticket: str) -> int:
+        return answer(ticket).status_code
+
+    def said(ticket: str) -> str:
+        return str(answer(ticket).json()["detail"])
 
     good = ticket_for("team_x", [model.public_id])
     url = good.url
     assert ask(good.ticket) == 200
     assert ask(ticket_for("team_x", ["mdl_other"]).ticket) == 404
+    vendor.answers(vendors.error(500, {"error": {"message": "The model is on fire"}}))
+    assert "The model is on fire" in said(good.ticket), "who writes a prompt hears why it does not run"
+    vendor.answers(vendors.error(401, {"error": {"message": "Incorrect key sk-vend...dor"}}))
+    assert "refuses the key" in said(good.ticket)
+    assert "sk-vend" not in said(good.ticket)
     assert ask(f"{good.ticket[:-1]}x") == 401
     assert ask("guessed") == 401
     old = make_ticket(ticket_key(f"{TOKEN}-of-models"), {"team": "t", "models": [model.public_id]}, until=1)
