@@ -40,9 +40,14 @@ def values_of(prompt: Prompt, plain: Json) -> Json:
     """The values of the variables with their defaults. Raises Refused with every fault and its place."""
     faults = tuple(_faults(prompt, plain))
     if faults:
-        named = ", ".join(fault.pointer.removeprefix("/") or "the body" for fault in faults[:3])
-        raise Refused(400, Code.VARIABLE_INVALID, f"{faults[0].detail} ({named})", faults=faults)
+        text = " ".join(_in_words(fault) for fault in faults[:3])
+        raise Refused(400, Code.VARIABLE_INVALID, text, faults=faults)
     return with_defaults(prompt.variables, plain)
+
+
+def _in_words(fault: Fault) -> str:
+    place = fault.pointer.removeprefix("/")
+    return f"{place}: {fault.detail}" if place else fault.detail
 
 
 def _faults(prompt: Prompt, plain: Json) -> Iterable[Fault]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 
@@ -23,7 +24,7 @@ HEADERS = {
 }
 
 
-class Outlet:
+class Outlet(ABC):
     """Where the pieces of a stream go. A subclass says what a chunk becomes."""
 
     def __init__(self) -> None:
@@ -45,17 +46,17 @@ class Outlet:
         """What goes out before anything else."""
         return b""
 
+    @abstractmethod
     def chunk(self, chunk: Json) -> bytes:
         """What goes out for a chunk."""
-        raise NotImplementedError
 
+    @abstractmethod
     def end(self, served: Served, usage: Usage) -> bytes:
         """What goes out at the end, after `usage` has been billed."""
-        raise NotImplementedError
 
+    @abstractmethod
     def failed(self, refused: Refused) -> bytes:
         """What goes out when the answer breaks off."""
-        raise NotImplementedError
 
 
 async def pass_on(
