@@ -240,6 +240,7 @@ def _objects(
     run = ai_factories.make_test_run(first_of_prompt)
     ai_factories.make_result(run, case, output="Merlin output")
 
+    budget = factories.make_budget(application, team=consumer, name="Osprey budget")
     ai, ai_values = _ai(team)
     account = factories.make_service_account(team, name="Merlin service")
     account_token, _value = factories.make_api_token(service_account=account)
@@ -272,6 +273,8 @@ def _objects(
         "usage/applications/#public_id": application.public_id,
         "usage/subscriptions/#public_id": subscription.public_id,
         "usage/spark/#public_id": api.public_id,
+        "budgets/#public_id": budget.public_id,
+        "api/v1/budgets/#public_id": budget.public_id,
         "upstreams/#public_id": version.upstream.public_id,  # type: ignore[union-attr]
         "environments/#slug": "production",
         "applications/#public_id": application.public_id,
