@@ -42,6 +42,16 @@ def find_target(actor: Actor, scope: str, name: str, environment: str = "") -> T
     return None
 
 
+def uses_ai(target: Target) -> bool:
+    """Whether calls of `target` can cost tokens at all."""
+    match target:
+        case Application():
+            return _of_ai(target.subscriptions.open()).exists()
+        case Subscription():
+            return _of_ai(Subscription.objects.filter(pk=target.pk)).exists()
+    return True
+
+
 def read_value(actor: Actor, value: str) -> Target | None:
     """What a choice of `choices_for` stands for."""
     scope, _colon, name = value.partition(":")
@@ -113,9 +123,12 @@ def _applications(actor: Actor) -> QuerySet[Application]:
 
 
 def _ai_subscriptions(actor: Actor) -> QuerySet[Subscription]:
-    return _told(Subscription.objects.visible_to(actor).open()).filter(
-        Exists(Revision.objects.filter(api_version=OuterRef("api_version"), upstream__kind__in=AI_KINDS))
-    )
+    return _of_ai(_told(Subscription.objects.visible_to(actor).open()))
+
+
+def _of_ai(found: QuerySet[Subscription]) -> QuerySet[Subscription]:
+    ai = Revision.objects.filter(api_version=OuterRef("api_version"), upstream__kind__in=AI_KINDS)
+    return found.filter(Exists(ai))
 
 
 def _told(found: QuerySet[Subscription]) -> QuerySet[Subscription]:

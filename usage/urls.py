@@ -23,6 +23,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="usage-spark",
     ),
     path("budgets/", budgets.budget_list, name="budgets"),
+    re_path(
+        r"^budgets/of/(?P<scope>application|subscription|model)/(?P<public_id>[a-z0-9_]+)/$",
+        budgets.budgets_of,
+        name="budgets-of",
+    ),
     path("budgets/new/", budgets.budget_create, name="budget-create"),
     path("budgets/<slug:public_id>/", budgets.budget_detail, name="budget"),
     path("budgets/<slug:public_id>/edit/", budgets.budget_edit, name="budget-edit"),

@@ -293,7 +293,7 @@ class _Reading:
         self._routes = self._by_id("model-routes.json", lambda p: _route(p, self._models))
         self._prompts = self._by_id("prompts.json", lambda p: prompt_of(p, self._routes[p["route"]]))
         budgets: dict[tuple[str, str], list[Budget]] = defaultdict(list)
-        for budget in self._by_id("budgets.json", lambda p: Budget(**_without_kind(p))).values():
+        for budget in self._by_id("budgets.json", _budget).values():
             budgets[budget.scope, budget.scope_id].append(budget)
         return Snapshot(
             models=self._models,
@@ -356,8 +356,8 @@ def _each[T](what: str, plain: dict[str, Any], read: Callable[[dict[str, Any]], 
         ) from error
 
 
-def _without_kind(plain: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in plain.items() if name != "kind"}
+def _budget(plain: Mapping[str, Any]) -> Budget:
+    return Budget(**{name: plain[name] for name in Budget.__slots__})
 
 
 def _provider_key(plain: Mapping[str, Any]) -> ProviderKey:

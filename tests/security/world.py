@@ -274,6 +274,8 @@ def _objects(
         "usage/subscriptions/#public_id": subscription.public_id,
         "usage/spark/#public_id": api.public_id,
         "budgets/#public_id": budget.public_id,
+        "budgets/of/#public_id": application.public_id,
+        "budgets/of/#scope": "application",
         "api/v1/budgets/#public_id": budget.public_id,
         "upstreams/#public_id": version.upstream.public_id,  # type: ignore[union-attr]
         "environments/#slug": "production",

@@ -6,13 +6,13 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 
 from ai.forms.errors import tried
-from subscriptions.actions import change_budget, retire_budget, set_budget
-from subscriptions.budget_targets import read_value
+from subscriptions.actions import change_budget, retire_budget, set_budget, teams_over
+from subscriptions.budget_targets import find_target, read_value, uses_ai, value_of
 from subscriptions.models import Budget
 from teams.access import HtmxHttpRequest, page
 from teams.models import Verb
@@ -51,6 +51,23 @@ def budget_detail(request: HtmxHttpRequest, public_id: str) -> HttpResponse:
         "may_manage": _may_manage(request, budget),
     }
     return render(request, "usage/budgets/budget_detail.html", context)
+
+
+@page(Verb.BUDGET_VIEW)
+def budgets_of(request: HtmxHttpRequest, scope: str, public_id: str) -> HttpResponse:
+    """A piece of the page of an application, a subscription or a model: its budgets; nothing where AI is no matter."""
+    target = find_target(request.actor, scope, public_id)
+    if target is None:
+        raise Http404
+    found = Budget.objects.visible_to(request.actor).standing().filter(**{f"of_{scope}": target})
+    own = {team.pk for team in teams_over(target)} & request.actor.team_ids(Verb.BUDGET_MANAGE)
+    context = {
+        "rows": standings(found.told().order_by("name")),
+        "of": value_of(target),
+        "may_set": bool(own) or request.actor.everywhere(Verb.BUDGET_MANAGE),
+        "matters": uses_ai(target),
+    }
+    return render(request, "usage/budgets/budgets_of.html", context)
 
 
 @page(Verb.BUDGET_MANAGE, methods=("GET", "POST"))
