@@ -17,6 +17,7 @@ from teams.models import Actor, Team, Verb
 
 NANO = 1_000_000_000
 PLATFORM = "-"
+REFUSE, TELL = "refuse", "tell"
 
 
 class AmountForm(forms.Form):
@@ -26,18 +27,20 @@ class AmountForm(forms.Form):
         label=_("Name"), max_length=80, help_text=_("Callers who reach it are told this name.")
     )
     amount = forms.DecimalField(
-        label=_("Limit"), min_value=Decimal("0.000001"), max_digits=20, decimal_places=6, localize=False
+        label=_("Limit"),
+        min_value=Decimal("0.000001"),
+        max_digits=20,
+        decimal_places=6,
+        localize=False,
+        help_text=_("At most so much."),
     )
-    hard = forms.TypedChoiceField(
+    at_limit = forms.ChoiceField(
         label=_("At the limit"),
         choices=[
-            ("yes", _("Refuse calls with 402: no call begins that could go beyond it")),
-            ("", _("Only tell its people: calls go on")),
+            (REFUSE, _("Refuse calls with 402: no call begins that could go beyond it")),
+            (TELL, _("Only tell its people: calls go on")),
         ],
-        coerce=bool,
-        empty_value="",
-        initial="yes",
-        required=False,
+        initial=REFUSE,
         widget=forms.RadioSelect,
     )
     fail_open = forms.BooleanField(
@@ -63,7 +66,7 @@ class AmountForm(forms.Form):
 class BudgetForm(AmountForm):
     """A new budget."""
 
-    of = forms.ChoiceField(label=_("For"))
+    of = forms.ChoiceField(label=_("For"), help_text=_("Whose calls count in it."))
     team = forms.ChoiceField(label=_("Set by"), help_text=_("Whose owners may change it."))
     unit = forms.ChoiceField(
         label=_("Counted in"),
@@ -77,16 +80,16 @@ class BudgetForm(AmountForm):
         required=False,
         max_length=3,
         initial="USD",
-        help_text=_("That of the models' prices. Money of another one cannot be held in it."),
+        help_text=_("That of the prices."),
         error_messages={"invalid": _("Three capital letters, such as USD.")},
     )
     period = forms.ChoiceField(
         label=_("Each"),
         choices=Budget.Period.choices,
         initial=Budget.Period.MONTH,
-        help_text=_("A UTC day, or a calendar month in UTC."),
+        help_text=_("In UTC."),
     )
-    field_order = ("name", "of", "team", "unit", "amount", "currency", "period", "hard", "fail_open")
+    field_order = ("name", "of", "team", "unit", "amount", "currency", "period", "at_limit", "fail_open")
 
     def __init__(self, data: Any = None, *, actor: Actor, also: Target | None = None) -> None:
         super().__init__(data, initial={"of": value_of(also) if also is not None else ""})
@@ -134,7 +137,7 @@ class BudgetForm(AmountForm):
             unit=unit,
             currency=data["currency"] if unit == Budget.Unit.MONEY else "",
             period=data["period"],
-            hard=bool(data["hard"]),
+            hard=data["at_limit"] == REFUSE,
             fail_open=data["fail_open"],
         )
 
@@ -142,13 +145,13 @@ class BudgetForm(AmountForm):
 class BudgetChangeForm(AmountForm):
     """Another limit or consequence of a budget."""
 
-    field_order = ("name", "amount", "hard", "fail_open")
+    field_order = ("name", "amount", "at_limit", "fail_open")
 
     def __init__(self, data: Any = None, *, budget: Budget) -> None:
         is_money = budget.unit == Budget.Unit.MONEY
         amount = Decimal(budget.limit) / NANO if is_money else Decimal(budget.limit)
         initial = {"name": budget.name, "amount": amount.normalize() if is_money else amount}
-        initial |= {"hard": "yes" if budget.hard else "", "fail_open": budget.fail_open}
+        initial |= {"at_limit": REFUSE if budget.hard else TELL, "fail_open": budget.fail_open}
         super().__init__(data, initial=initial)
         self._unit = budget.unit
         unit = budget.currency if is_money else _("tokens")
@@ -166,7 +169,7 @@ class BudgetChangeForm(AmountForm):
     def values(self) -> dict[str, Any]:
         data = self.cleaned_data
         values = {name: data[name] for name in ("name", "fail_open")}
-        return {**values, "hard": bool(data["hard"]), "limit": self.limit_in(self._unit)}
+        return {**values, "hard": data["at_limit"] == REFUSE, "limit": self.limit_in(self._unit)}
 
 
 class EndBudgetForm(forms.Form):

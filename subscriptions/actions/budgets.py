@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from ai.models import AiModel
 from apis.models import ApiVersion, Environment
 from audit.actions import record_event
+from audit.models import new_public_id
 from subscriptions.models import Application, Budget, BudgetCount, Subscription
 from teams.models import Actor, Team, Verb
 
@@ -61,7 +61,7 @@ def set_budget(
     budget = Budget(name=name.strip(), team=team, **_named(target), **fields)
     budget.full_clean()
     budget.save()
-    BudgetCount.objects.create(budget=budget, generation=secrets.token_hex(8), begun_at=timezone.now())
+    BudgetCount.objects.create(budget=budget, generation=new_public_id("gen"), begun_at=timezone.now())
     record_event("budget.set", budget, actor=actor, after=_facts(budget))
     return budget
 

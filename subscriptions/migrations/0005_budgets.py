@@ -27,7 +27,7 @@ class Migration(migrations.Migration):
                 ('name', models.CharField(max_length=80, verbose_name='name')),
                 ('scope', models.CharField(choices=[('team', 'all calls of a team'), ('application', 'an application'), ('subscription', 'a subscription'), ('endpoint', 'an API version in an environment'), ('model', 'a model')], max_length=12, verbose_name='for')),
                 ('period', models.CharField(choices=[('day', 'day'), ('month', 'month')], default='month', max_length=5, verbose_name='each')),
-                ('unit', models.CharField(choices=[('money', 'money'), ('tokens', 'tokens')], default='money', max_length=6, verbose_name='counted in')),
+                ('unit', models.CharField(choices=[('money', 'Money'), ('tokens', 'Tokens')], default='money', max_length=6, verbose_name='counted in')),
                 ('currency', models.CharField(blank=True, max_length=3, verbose_name='currency')),
                 ('limit', models.BigIntegerField(validators=[django.core.validators.MinValueValidator(1)], verbose_name='limit')),
                 ('hard', models.BooleanField(default=True, verbose_name='refuse calls beyond it')),

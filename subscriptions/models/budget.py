@@ -80,8 +80,8 @@ class Budget(Stateful, Record):
         MONTH = "month", _("month")
 
     class Unit(models.TextChoices):
-        MONEY = "money", _("money")
-        TOKENS = "tokens", _("tokens")
+        MONEY = "money", _("Money")
+        TOKENS = "tokens", _("Tokens")
 
     TARGETS: ClassVar = {
         Scope.TEAM: ("of_team",),

@@ -276,9 +276,9 @@ PAGES: dict[str, dict[str, Any]] = {
     "ai-route-retire": {"note": "Over."},
     "budget-create": {
         "name": "New budget", "of": "application:{application}", "team": "{consumer_id}", "unit": "tokens",
-        "amount": "1000", "period": "day", "hard": "yes"
+        "amount": "1000", "period": "day", "at_limit": "refuse"
     },
-    "budget-edit": {"name": "Osprey budget", "amount": "5", "hard": "yes"},
+    "budget-edit": {"name": "Osprey budget", "amount": "5", "at_limit": "refuse"},
     "budget-retire": {"reason": "Over."},
 }  # fmt: skip
 

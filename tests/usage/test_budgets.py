@@ -308,7 +308,7 @@ def test_dana_sets_a_budget_for_her_application_and_sees_how_it_stands(
     assert f'value="application:{application.public_id}" selected' in form.content.decode()
     body = {
         "name": "Planner", "of": f"application:{application.public_id}", "team": application.team.public_id,
-        "unit": "money", "amount": "0.0001", "currency": "USD", "period": "month", "hard": "yes",
+        "unit": "money", "amount": "0.0001", "currency": "USD", "period": "month", "at_limit": "refuse",
     }  # fmt: skip
     answer = client.post(reverse("budget-create"), body, follow=True)
     page = answer.content.decode()
@@ -335,7 +335,7 @@ def test_a_form_that_makes_no_sense_says_what_to_do(
     application = key.subscription.application
     body = {
         "name": "Planner", "of": f"application:{application.public_id}", "team": application.team.public_id,
-        "unit": "money", "amount": "1", "currency": "USD", "period": "month", "hard": "yes",
+        "unit": "money", "amount": "1", "currency": "USD", "period": "month", "at_limit": "refuse",
     }  # fmt: skip
     client.force_login(dana)
     answer = client.post(reverse("budget-create"), {**body, **changes})

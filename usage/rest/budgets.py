@@ -39,15 +39,17 @@ class BudgetOut(serializers.ModelSerializer[Budget]):
 
     id = serializers.CharField(source="public_id")
     team = serializers.CharField(
-        source="team.slug", default=None, help_text="Who set it; null: the platform."
+        source="team.slug", default=None, allow_null=True, help_text="Who set it; null: the platform."
     )
     of = serializers.CharField(source="target.public_id")
-    environment = serializers.CharField(source="of_environment.slug", default=None)
+    environment = serializers.CharField(source="of_environment.slug", default=None, allow_null=True)
     spent = serializers.SerializerMethodField(help_text="In the present period, by the ledger.")
     left = serializers.SerializerMethodField()
     unpriced = serializers.SerializerMethodField(help_text="Attempts of which nobody knows the price.")
     period_ends_at = serializers.SerializerMethodField()
-    counted_at = serializers.DateTimeField(source="count.counted_at")
+    counted_at = serializers.DateTimeField(
+        source="count.counted_at", allow_null=True, help_text="When the ledger was last added up for it."
+    )
 
     class Meta:
         model = Budget

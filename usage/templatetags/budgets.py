@@ -19,7 +19,8 @@ def amount(value: int, budget: Budget) -> str:
     """Tokens or billionths, as `budget` counts them: `12,000 tokens`, `0.0042 USD`."""
     if budget.unit == Budget.Unit.TOKENS:
         return _("%(tokens)s tokens") % {"tokens": intcomma(value)}
-    return f"{money(value)} {budget.currency}"
+    whole, _point, rest = money(value).partition(".")
+    return f"{intcomma(int(whole))}.{rest} {budget.currency}"
 
 
 @register.filter
