@@ -440,6 +440,7 @@ MAILERS = {
 
 # --- Usage --------------------------------------------------------------------------------------
 USAGE_RECORD_DAYS = env.number("USAGE_RECORD_DAYS", 40, least=1)
+USAGE_BODY_DAYS = env.number("USAGE_BODY_DAYS", 7, least=1)
 
 # --- Where traffic may go -----------------------------------------------------------------------
 UPSTREAM_NETWORKS = env.networks("UPSTREAM_NETWORKS", LOOPBACK if EMBEDDED else "")

@@ -14,6 +14,8 @@ from apis.models import Api
 from gateways.models import GatewayNode, Publication
 from subscriptions.models import Application, Credential, Subscription
 from teams.models import Actor, Verb
+from usage.ai_sums import DIMENSIONS as AI_DIMENSIONS
+from usage.ai_sums import AiQuestion
 from usage.models import FeedCheckpoint, FeedLoss
 from usage.ranges import Window
 from usage.sums import ALL, SLOT, Figures, Question
@@ -50,6 +52,12 @@ class UsageScope:
     def narrowed(self, **more: str) -> UsageScope:
         """The same with more equalities; empty values narrow nothing."""
         return UsageScope({**self.equal, **{name: value for name, value in more.items() if value}})
+
+    def ask_ai(self, window: Window) -> AiQuestion | None:
+        """The question for what these calls consumed at models; None where that is not told apart so far."""
+        if set(self.equal) - AI_DIMENSIONS:
+            return None
+        return AiQuestion({name: [value] for name, value in self.equal.items()}, window)
 
     def ask(self, window: Window) -> Question:
         """The question for figures of these calls in `window`."""

@@ -100,7 +100,8 @@ class UpstreamBinding(Record):
 
     `targets` is a JSON list of objects `{"url": "https://host:port/prefix", "weight": 1..1000}`.
     `health_path` empty means no active health check. Times are milliseconds. A prompt has no targets here but the
-    label that says which of its versions answers.
+    label that says which of its versions answers. `log_bodies` is for calls of AI alone: whether usage keeps what they
+    ask and answer.
     """
 
     public_id_prefix = "bnd"
@@ -111,6 +112,7 @@ class UpstreamBinding(Record):
     prompt_label = models.CharField(
         _("label of the prompt"), max_length=48, blank=True, db_default="", default=""
     )
+    log_bodies = models.BooleanField(_("keep what is asked and answered"), default=False, db_default=False)
     health_path = models.CharField(_("health check path"), max_length=200, blank=True)
     timeout_ms = models.PositiveIntegerField(
         _("timeout (ms)"), default=15_000, validators=[MinValueValidator(100), MaxValueValidator(300_000)]

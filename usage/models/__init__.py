@@ -6,13 +6,16 @@ from usage.models.feed import FeedCheckpoint
 from usage.models.loss import FeedLoss
 from usage.models.quota import QuotaCounter
 from usage.models.record import UsageRecord
+from usage.models.run import AiRun, LoggedBody
 from usage.models.total import UsageTotal
 
 __all__ = [
     "AiBucket",
+    "AiRun",
     "FeedCheckpoint",
     "FeedLoss",
     "LedgerEntry",
+    "LoggedBody",
     "QuotaCounter",
     "UsageBucket",
     "UsageRecord",
