@@ -59,6 +59,13 @@ def ai_summaries(dimension: str, ids: Iterable[str], window: Window) -> dict[str
     return AiQuestion({dimension: list(ids)}, window).figures_by([dimension])[dimension]
 
 
+def ai_values(scope: UsageScope, window: Window, dimension: str) -> list[str]:
+    """What values of a dimension occur, most tokens first."""
+    question = scope.ask_ai(window)
+    found = question.figures_by([dimension])[dimension] if question else {}
+    return [value for value, _figures in _largest(found)]
+
+
 def _largest(found: Mapping[str, AiFigures]) -> list[tuple[str, AiFigures]]:
     """Most tokens first: costs of several currencies have no order."""
     return sorted(found.items(), key=lambda item: (-item[1].tokens, -item[1].calls, item[0]))
@@ -77,6 +84,11 @@ def runs_of(actor: Actor) -> QuerySet[AiRun]:
         | Q(application__in=applications_of(actor).values("public_id"))
         | Q(api="", application="", team__in=teams.values("public_id"))
     )
+
+
+def run_named(actor: Actor, name: str) -> AiRun | None:
+    """The run with this public id, if `actor` may see it."""
+    return runs_of(actor).filter(run=name).order_by("-at", "-pk").first()
 
 
 def runs_in(scope: UsageScope, window: Window, *, model: str = "", **equal: str) -> QuerySet[AiRun]:

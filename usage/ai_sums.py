@@ -106,7 +106,8 @@ class AiQuestion:
         whose = "".join(f" AND {name} = ANY(%s)" for name in self.whose)
         counts = ", ".join(f"sum({name})::bigint" for name in COUNTS)
         statement = f"""
-            SELECT GROUPING({", ".join(names)}), coalesce({", ".join(names)}), currency, sum(cost_nano)::bigint, {counts}
+            SELECT GROUPING({", ".join(names)}), coalesce({", ".join(names)}), currency,
+                sum(cost_nano)::bigint, {counts}
             FROM (
                 SELECT {values}, currency, cost_nano, {", ".join(COUNTS)}
                 FROM usage_aibucket WHERE span = %s AND at >= %s AND at < %s{whose}

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from django.db import connection
-from django.db.models import Max, QuerySet
+from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
 
 from apis.models import Api
-from gateways.models import GatewayNode, Publication
+from apis.models.upstream import AI_KINDS
+from gateways.models import Gateway, GatewayNode, Publication
 from subscriptions.models import Application, Credential, Subscription
 from teams.models import Actor, Verb
 from usage.ai_sums import DIMENSIONS as AI_DIMENSIONS
@@ -195,19 +196,23 @@ def _marks(gateways: Collection[int]) -> dict[tuple[int, str], datetime]:
 
 
 def gateways_of_api(api: int) -> list[int]:
-    """Primary keys of the gateways on which an API was ever published."""
-    return list(
-        Publication.objects.filter(api_version__api=api)
-        .order_by()
-        .values_list("gateway", flat=True)
-        .distinct()
-    )
+    """Primary keys of the gateways on which an API was ever published, and of the AI runtimes behind them."""
+    return _with_runtimes(Publication.objects.filter(api_version__api=api))
 
 
 def gateways_of_application(application: int) -> list[int]:
-    """Primary keys of the gateways on which an application may call."""
-    versions = Publication.objects.filter(api_version__subscriptions__application=application)
-    return list(versions.order_by().values_list("gateway", flat=True).distinct())
+    """Primary keys of the gateways on which an application may call, and of the AI runtimes behind them."""
+    return _with_runtimes(Publication.objects.filter(api_version__subscriptions__application=application))
+
+
+def _with_runtimes(publications: QuerySet[Publication]) -> list[int]:
+    """Figures of AI calls are whole only when the runtimes have told of them, too."""
+    behind = publications.filter(revision__upstream__kind__in=AI_KINDS)
+    runtimes = Gateway.objects.filter(
+        kind=Gateway.Kind.AI_RUNTIME, listeners__environment__in=behind.values("environment")
+    )
+    found = Gateway.objects.filter(Q(pk__in=publications.values("gateway")) | Q(pk__in=runtimes.values("pk")))
+    return list(found.order_by().values_list("pk", flat=True))
 
 
 def last_seen(key_ids: Iterable[str]) -> dict[str, datetime]:

@@ -3,12 +3,19 @@
 from django.urls import URLPattern, URLResolver, path, re_path
 
 from usage.rest import views as rest
-from usage.views import feed, fragments, pages
+from usage.views import feed, fragments, pages, runs
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("usage/", pages.usage_home, name="usage"),
     path("usage/apis/<slug:team>/<slug:slug>/", pages.usage_api, name="usage-api"),
     path("usage/applications/<slug:public_id>/", pages.usage_application, name="usage-application"),
+    path("usage/apis/<slug:team>/<slug:slug>/runs/", runs.usage_api_runs, name="usage-api-runs"),
+    path(
+        "usage/applications/<slug:public_id>/runs/",
+        runs.usage_application_runs,
+        name="usage-application-runs",
+    ),
+    path("usage/runs/<slug:run>/", runs.usage_run, name="usage-run"),
     path("usage/subscriptions/<slug:public_id>/keys/", fragments.usage_keys, name="usage-keys"),
     path("usage/subscriptions/<slug:public_id>/quota/", fragments.usage_quota, name="usage-quota"),
     path("usage/credentials/<slug:public_id>/", fragments.usage_key, name="usage-key"),

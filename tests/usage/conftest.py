@@ -14,6 +14,12 @@ def edge(db: None) -> Gateway:
 
 
 @pytest.fixture
+def runtime(db: None) -> Gateway:
+    """An AI runtime."""
+    return factories.make_gateway("models", Gateway.Kind.AI_RUNTIME)
+
+
+@pytest.fixture
 def orders(shop: Team, edge: Gateway) -> Publication:
     """The shop's API, published for production."""
     version = factories.make_version(factories.make_api(shop, "Orders"))
