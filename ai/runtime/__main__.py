@@ -16,8 +16,9 @@ import uvicorn
 import uvloop
 
 from ai.runtime.app import Trials
-from ai.runtime.budgets import Counters
 from ai.runtime.control import build
+from ai.runtime.counters import Counters
+from ai.runtime.counters import Server as CounterServer
 from ai.runtime.egress import guarded_connector
 from ai.runtime.listening import Server, Tls
 from ai.runtime.settings import Settings, SettingsError, read_settings
@@ -44,7 +45,7 @@ def main() -> int:
 
 async def _run(settings: Settings) -> None:
     """Serve calls and the control socket until a signal says to stop; then let calls that are under way finish."""
-    counters = Counters(_redis(settings.redis_url))
+    counters = Counters(CounterServer(_redis(settings.redis_url)), settings.sequence)
     trials = Trials(Vendors(guarded_connector(settings.networks)), settings.ticket_key, settings.origins)
     tls = Tls(settings.tls_certificate, settings.tls_key)
     runtime, listening, ruler = build(settings.directory, settings.feed, counters, trials, tls)
@@ -59,11 +60,14 @@ async def _run(settings: Settings) -> None:
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _stop, control)
+    counting = asyncio.create_task(ruler.recount.keep())
     await control.serve()
+    counting.cancel()
     await listening.close()
     runtime.service.feed.close()
     await trials.vendors.close()
-    await counters.close()
+    counters.remember()
+    await counters.server.close()
 
 
 def _redis(url: str) -> redis.Redis | None:

@@ -1,7 +1,7 @@
 """How a runtime is ruled by its agent: over a socket in its own directory, never over the address that callers use.
 
 `GET /state` tells what is in force, `POST /load` takes up the files on disk, `POST /check` only looks at what is sent,
-`POST /reopen` goes on in a new feed file, `GET /metrics` is for Prometheus.
+`POST /reopen` goes on in a new feed file.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ import structlog
 
 from ai.runtime.app import Runtime, Trials
 from ai.runtime.asgi import Receive, Request, Scope, Send
-from ai.runtime.budgets import Counters
 from ai.runtime.cache import AnswerCache
+from ai.runtime.counters import Counters
 from ai.runtime.exchange import Exchange
 from ai.runtime.feed import Feed
 from ai.runtime.health import Health
 from ai.runtime.listening import Listening, Tls
 from ai.runtime.rates import Rates
+from ai.runtime.recount import Recount
 from ai.runtime.snapshot import FILES, Snapshot, SnapshotError, digests, read_snapshot
 from ai.runtime.work import Service
 
@@ -41,6 +42,7 @@ class Ruler:
         self._health = health
         self._directory = directory
         self._digests: Mapping[str, str] = {}
+        self.recount = Recount(runtime.service.counters, lambda: runtime.service.feed)
 
     async def load(self) -> None:
         """Take up the files on disk. Raises SnapshotError: then the old snapshot stays in force."""
@@ -49,6 +51,8 @@ class Ruler:
         bound = self._listening.bind(snapshot.places)
         old = self._runtime.service
         self._runtime.service = Service(snapshot, old.exchange, old.counters, old.rates, old.cache, old.feed)
+        old.counters.budgets = snapshot.budgets
+        await self.recount.once()
         await self._listening.use(snapshot.places, bound)
         self._digests = digests(files)
         logger.info("loaded", endpoints=len(snapshot.endpoints), models=len(snapshot.models))

@@ -158,6 +158,7 @@ class Endpoint:
     environment: str
     team: str
     api: str
+    api_version: str
     prompt: Prompt | None
     prompt_label: str
     versions: Mapping[int, Prompt]
@@ -212,6 +213,7 @@ class Budget:
     """A ceiling for one scope and period: `unit` is tokens or billionths of `currency`.
 
     `hard` refuses calls beyond it, else they are only told. `fail_open` lets calls in where the counters are away.
+    `generation`, `base` (of the period that began at `base_period`, YYYYMMDD) and `is_new`: see `ai.runtime.recount`.
     """
 
     id: str
@@ -224,6 +226,10 @@ class Budget:
     limit: int
     hard: bool
     fail_open: bool
+    generation: str
+    base: int | None
+    base_period: str
+    is_new: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,6 +334,7 @@ class _Reading:
             environment=route["environment"],
             team=plain["team"],
             api=plain["api"],
+            api_version=route["api_version"],
             prompt=self._prompts[plain["prompt"]] if plain["prompt"] else None,
             prompt_label=plain["prompt_label"],
             versions={prompt.number: prompt for prompt in versions},
