@@ -70,7 +70,9 @@ class _Reading:
         if isinstance(plain, str):
             return self._text(plain)
         if isinstance(plain, Mapping):
-            return {self._text(str(name)): self.value(one, depth + 1) for name, one in self._some(plain.items())}
+            return {
+                self._text(str(name)): self.value(one, depth + 1) for name, one in self._some(plain.items())
+            }
         if isinstance(plain, list | tuple):
             return [self.value(one, depth + 1) for one in self._some(plain)]
         if plain is None or isinstance(plain, bool):
@@ -93,7 +95,7 @@ class _Reading:
             return DATA
         room = max(0, self._left)
         pieces, end = [], 0
-        for start, stop, instead in sorted(self._spans(text, room)):
+        for start, stop, instead in sorted(self._spans(text, room), key=_longest_first):
             if start < end:
                 end = max(end, stop)
                 continue
@@ -114,6 +116,11 @@ class _Reading:
             while 0 <= start < room:
                 yield start, start + len(secret), HIDDEN
                 start = text.find(secret, start + len(secret))
+
+
+def _longest_first(span: Span) -> tuple[int, int]:
+    """In their order; of two that begin at the same place, the one that says more."""
+    return (span[0], -span[1])
 
 
 def _is_data(text: str) -> bool:

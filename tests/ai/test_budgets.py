@@ -169,7 +169,8 @@ def test_a_model_is_charged_with_what_it_consumed_itself(
     first, second = model(), model("vendor/other", id="mdl_2")
     targets = [{"model": "mdl_1", "weight": 100, "rank": 0}, {"model": "mdl_2", "weight": 100, "rank": 1}]
     budgets = [
-        budget(1_000_000_000, id=f"bud_{number}", scope="model", scope_id=f"mdl_{number}") for number in (1, 2)
+        budget(1_000_000_000, id=f"bud_{number}", scope="model", scope_id=f"mdl_{number}")
+        for number in (1, 2)
     ]
     runtime.load(
         snapshot(vendor.url, models=[first, second], model_routes=[route(targets=targets)], budgets=budgets)
