@@ -77,7 +77,7 @@ def ai_dashboard(scope: UsageScope, window: Window, by: Iterable[str]) -> AiDash
         now.whole,
         _tiles(now.whole, before.whole if before else AiFigures()),
         tokens_chart(now.points),
-        [CostChart(currency, cost_chart(now.points, currency)) for currency in sorted(now.whole.costs)],
+        [CostChart(currency, cost_chart(now.points, currency)) for currency, _nano in now.whole.by_currency],
         tables,
     )
 
@@ -111,7 +111,7 @@ def _cost_tiles(now: AiFigures, before: AiFigures) -> list[Tile]:
             lacks,
             currency,
         )
-        for currency, nano in sorted(now.costs.items())
+        for currency, nano in now.by_currency
     ]
 
 

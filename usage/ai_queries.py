@@ -91,14 +91,14 @@ def run_named(actor: Actor, name: str) -> AiRun | None:
     return runs_of(actor).filter(run=name).order_by("-at", "-pk").first()
 
 
-def runs_in(scope: UsageScope, window: Window, *, model: str = "", **equal: str) -> QuerySet[AiRun]:
+def runs_in(scope: UsageScope, window: Window, *, model: str = "", **equal: str | int) -> QuerySet[AiRun]:
     """Runs of a scope in a window, newest first; `model` is one that was asked. Empty values narrow nothing.
 
     Scopes that AI calls are not told apart by have none.
     """
     if set(scope.equal) - DIMENSIONS:
         return AiRun.objects.none()
-    wanted = {name: value for name, value in equal.items() if value}
+    wanted = {name: value for name, value in equal.items() if value != ""}
     found = AiRun.objects.filter(at__gte=window.start, at__lt=window.end, **scope.equal, **wanted)
     if model:
         found = found.filter(Exists(_entries_of_outer().filter(model=model)))

@@ -49,6 +49,11 @@ class AiFigures:
         return self.input_tokens + self.output_tokens
 
     @property
+    def by_currency(self) -> list[tuple[str, int]]:
+        """Costs in the order of their currencies."""
+        return sorted(self.costs.items())
+
+    @property
     def is_empty(self) -> bool:
         """Whether there were no AI calls at all."""
         return not (self.calls or self.tokens or self.unpriced)

@@ -2,6 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, path, re_path
 
+from usage.rest import ai_views
 from usage.rest import views as rest
 from usage.views import feed, fragments, pages, runs
 
@@ -41,6 +42,26 @@ urlpatterns: list[URLPattern | URLResolver] = [
         "api/v1/usage/breakdown", rest.UsageViewSet.as_view({"get": "breakdown"}), name="rest-usage-breakdown"
     ),
     path("api/v1/usage/records", rest.UsageRecordViewSet.as_view({"get": "list"}), name="rest-usage-records"),
+    path(
+        "api/v1/usage/ai-breakdown",
+        ai_views.AiUsageViewSet.as_view({"get": "breakdown"}),
+        name="rest-usage-ai-breakdown",
+    ),
+    path(
+        "api/v1/usage/ai-records",
+        ai_views.AiUsageViewSet.as_view({"get": "list"}),
+        name="rest-usage-ai-records",
+    ),
+    path(
+        "api/v1/usage/ai-records/<slug:run>",
+        ai_views.AiUsageViewSet.as_view({"get": "retrieve"}),
+        name="rest-usage-ai-record",
+    ),
+    path(
+        "api/v1/usage/ai-records/<slug:run>/body",
+        ai_views.AiUsageViewSet.as_view({"get": "body"}),
+        name="rest-usage-ai-record-body",
+    ),
     path(
         "api/v1/subscriptions/<slug:public_id>/quota",
         rest.SubscriptionQuotaView.as_view({"get": "show"}),

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import pytest
 
+from apis.actions import create_ai_upstream
 from gateways.models import Gateway, Publication
 from subscriptions.models import Credential
-from teams.models import Team
+from teams.models import SYSTEM, Team
 from tests import factories
+from tests.ai import factories as ai_factories
 
 
 @pytest.fixture
@@ -32,4 +34,29 @@ def key(orders: Publication, logistics: Team) -> Credential:
     terms = factories.make_plan(orders.api_version.api, quota_day=100, quota_month=1000)
     application = factories.make_application(logistics, "Route planner")
     subscription = factories.make_subscription(application, terms)
+    return factories.make_credential(subscription)[0]
+
+
+@pytest.fixture
+def translate(shop: Team, edge: Gateway) -> Publication:
+    """A prompt of the shop that is published as an API for production; what it is asked is not kept."""
+    version_of_prompt = ai_factories.make_prompt_version(ai_factories.make_prompt(shop, "Translate"))
+    ai_factories.make_label(version_of_prompt)
+    version = factories.make_version(factories.make_api(shop, "Translate"))
+    version.upstream = create_ai_upstream(
+        actor=SYSTEM,
+        team=shop,
+        name="translate",
+        prompt=version_of_prompt.prompt,
+        labels={factories.make_environment(): "production"},
+    )
+    version.save()
+    return factories.make_publication(version, edge)
+
+
+@pytest.fixture
+def ai_key(translate: Publication, logistics: Team) -> Credential:
+    """A key of the application Tour guide for that API."""
+    terms = factories.make_plan(translate.api_version.api, "Gold")
+    subscription = factories.make_subscription(factories.make_application(logistics, "Tour guide"), terms)
     return factories.make_credential(subscription)[0]

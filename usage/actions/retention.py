@@ -86,4 +86,5 @@ def _old_rows(now: datetime) -> list[QuerySet[Any]]:
 def _drop_some(old: QuerySet[Any]) -> int:
     """Drop some of the rows; the number dropped."""
     some = list(old.order_by("pk").values_list("pk", flat=True)[:MOST_AT_ONCE])
-    return old.model._default_manager.filter(pk__in=some).delete()[0]
+    dropped: int = old.model._default_manager.filter(pk__in=some).delete()[0]
+    return dropped
