@@ -1,13 +1,22 @@
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
+from typing import Any
+
 import pytest
+from django.conf import settings as configured
+from django.test import Client
+from playwright.sync_api import Page, sync_playwright
 
 from apis.actions import create_ai_upstream
 from gateways.models import Gateway, Publication
 from subscriptions.models import Credential
-from teams.models import SYSTEM, Team
+from teams.models import SYSTEM, Team, User
 from tests import factories
 from tests.ai import factories as ai_factories
+
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 
 
 @pytest.fixture
@@ -60,3 +69,21 @@ def ai_key(translate: Publication, logistics: Team) -> Credential:
     terms = factories.make_plan(translate.api_version.api, "Gold")
     subscription = factories.make_subscription(factories.make_application(logistics, "Tour guide"), terms)
     return factories.make_credential(subscription)[0]
+
+
+@pytest.fixture
+def page(settings: Any, live_server: Any, alice: User) -> Iterator[Page]:
+    """A browser in which alice is signed in."""
+    plain = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    settings.STORAGES = {**settings.STORAGES, "staticfiles": plain}
+    client = Client()
+    client.force_login(alice)
+    name = configured.SESSION_COOKIE_NAME
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+        context = browser.new_context()
+        context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": live_server.url}])
+        yield context.new_page()
+        browser.close()
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
