@@ -30,12 +30,11 @@ PARTS: tuple[tuple[str, Any, str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class AiRow:
-    """Figures of one value of a dimension; `share` is of all tokens, 0..1."""
+    """Figures of one value of a dimension."""
 
     id: str
     label: str
     figures: AiFigures
-    share: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ def ai_dashboard(scope: UsageScope, window: Window, by: Iterable[str]) -> AiDash
     if now is None or now.whole.is_empty:
         return None
     before = ai_overview(scope, window.before())
-    tables = [_breakdown(name, found, now.whole.tokens) for name, found in now.breakdowns.items()]
+    tables = [_breakdown(name, found) for name, found in now.breakdowns.items()]
     return AiDashboard(
         now.whole,
         _tiles(now.whole, before.whole if before else AiFigures()),
@@ -158,13 +157,8 @@ def labels_in(by: str, ids: list[str]) -> dict[str, str]:
     return {one: names.get(one) or one for one in ids}
 
 
-def _breakdown(by: str, found: list[tuple[str, AiFigures]], total: int) -> AiBreakdown:
+def _breakdown(by: str, found: list[tuple[str, AiFigures]]) -> AiBreakdown:
     shown = found[:MOST_ROWS]
     labels = labels_of(by, [name for name, _figures in shown])
-    rows = [
-        AiRow(
-            name, labels.get(name) or name or _("not known"), figures, figures.tokens / total if total else 0
-        )
-        for name, figures in shown
-    ]
+    rows = [AiRow(name, labels.get(name) or name or _("not known"), figures) for name, figures in shown]
     return AiBreakdown(str(TITLES[by]), rows, len(found) - len(shown))

@@ -31,10 +31,10 @@ SURFACES: Mapping[str, Any] = {
 class Outcome(TonedChoices):
     """How a call ended, as the caller saw it."""
 
-    ANSWERED = "answered", _("Answered"), "live"
-    CACHED = "cached", _("From the cache"), "live"
-    REFUSED = "refused", _("Refused"), "hold"
-    FAILED = "failed", _("Failed"), "fail"
+    ANSWERED = "answered", "live", _("Answered")
+    CACHED = "cached", "live", _("From the cache")
+    REFUSED = "refused", "hold", _("Refused")
+    FAILED = "failed", "fail", _("Failed")
 
 
 @dataclass(frozen=True, slots=True)

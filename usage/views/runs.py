@@ -24,6 +24,8 @@ from usage.run_words import told
 from usage.views.filters import Filter, choice, filters_of_api, filters_of_application
 
 PAGE_SIZE = 25
+NEWEST = 8
+"""Runs that stand below the sums of a usage page."""
 
 
 @page(Verb.USAGE_VIEW)
@@ -56,18 +58,20 @@ def _runs(
         found = found.filter(Q(request_id=sought) | Q(run=sought))
     if last := found.filter(run=request.GET.get("after", "")).first():
         found = found.filter(Q(at__lt=last.at) | Q(at=last.at, pk__lt=last.pk))
-    runs = list(found[: PAGE_SIZE + 1])
+    is_part = htmx_partial(request)
+    size = NEWEST if is_part else PAGE_SIZE
+    runs = list(found[: size + 1])
     context |= {
-        "rows": told(runs[:PAGE_SIZE]),
-        "goes_on": runs[PAGE_SIZE - 1].run if len(runs) > PAGE_SIZE else "",
+        "rows": told(runs[:size]),
+        "goes_on": runs[size - 1].run if len(runs) > size else "",
         "is_later": last is not None,
         "sought": sought,
         "window": shown,
         "ranges": RANGES.values(),
         "filters": filters,
-        "is_part": htmx_partial(request),
+        "is_part": is_part,
     }
-    return render(request, "usage/runs.html" + ("#runs" if context["is_part"] else ""), context)
+    return render(request, "usage/runs.html" + ("#runs" if is_part else ""), context)
 
 
 @page(Verb.USAGE_VIEW)
