@@ -16,6 +16,7 @@ from teams.models import Team, Verb
 from teams.models.team import slug_validator
 
 if TYPE_CHECKING:
+    from apis.models.api import ApiVersion
     from teams.models import Actor
 
 
@@ -95,6 +96,15 @@ AI_KINDS = (Upstream.Kind.PROMPT, Upstream.Kind.MODEL)
 """Kinds whose calls go to the AI runtimes."""
 
 
+class UpstreamBindingQuerySet(RecordQuerySet["UpstreamBinding"]):
+    def that_keep_bodies_of(self, version: ApiVersion) -> list[str]:
+        """The names of environments in which the team keeps what AI calls of `version` ask and answer: callers are
+        told."""
+        keeping = self.filter(log_bodies=True, upstream__revisions__api_version=version)
+        names = keeping.order_by("environment__position").values_list("environment__name", flat=True)
+        return list(dict.fromkeys(names))
+
+
 class UpstreamBinding(Record):
     """The addresses of an Upstream in one Environment.
 
@@ -122,6 +132,8 @@ class UpstreamBinding(Record):
         default=2_000,
         validators=[MinValueValidator(50), MaxValueValidator(30_000)],
     )
+
+    objects: ClassVar[UpstreamBindingQuerySet] = UpstreamBindingQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
         ordering = ["upstream__name", "environment__position"]

@@ -163,6 +163,18 @@ def test_rest_has_the_switch_too(
     assert api_of(alice).put(address, {}, format="json").status_code == 422
 
 
+def test_whoever_finds_the_api_is_told(
+    client_of: Enter, dana: User, translate: Publication, logistics: Team
+) -> None:
+    api = translate.api_version.api
+    api.shares.create(team=logistics)
+    address = reverse("api-detail", args=[api.team.slug, api.slug])
+    words = "what is asked and answered in Production, redacted, for 7 days"
+    assert words not in client_of(dana).get(address).content.decode()
+    turn(translate.revision.upstream, on=True)
+    assert words in client_of(dana).get(address).content.decode()
+
+
 # ---- redacted and bounded ----
 
 
