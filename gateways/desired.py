@@ -410,6 +410,7 @@ def endpoints_of(publications: Sequence[Published]) -> dict[str, Endpoint]:
 
 def _on_every_runtime(routes: _Routes, with_values: bool) -> Iterator[Item]:
     yield from ai_desired.shared(with_values=with_values)
+    yield from ai_desired.budgets()
     yield from ai_desired.endpoints(endpoint_rows(routes.publications))
 
 

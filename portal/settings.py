@@ -379,6 +379,12 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "options": {"expires": 30},
     },
     "sweep-drift": {"task": "gateways.tasks.sweep_drift", "schedule": 10.0, "options": {"expires": 10}},
+    "take-stock-of-budgets": {
+        "task": "usage.tasks.take_stock_of_budgets",
+        "schedule": 10.0,
+        "options": {"expires": 10},
+    },
+    "warn-of-budgets": {"task": "usage.tasks.warn_of_budgets", "schedule": 60.0, "options": {"expires": 60}},
     "seal-audit-events": {"task": "audit.tasks.seal", "schedule": 30.0, "options": {"expires": 30}},
     "retire-sunset-versions": {
         "task": "apis.tasks.retire_sunset_versions",

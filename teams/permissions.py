@@ -32,6 +32,8 @@ class Verb(StrEnum):
     PROMPT_VIEW = "prompt.view"
     PROMPT_EDIT = "prompt.edit"
     PROMPT_RELEASE = "prompt.release"
+    BUDGET_VIEW = "budget.view"
+    BUDGET_MANAGE = "budget.manage"
 
 
 class Scope(StrEnum):
@@ -73,6 +75,8 @@ TEAM_TABLE: Mapping[Verb, frozenset[str]] = {
     Verb.PROMPT_VIEW: frozenset({OWNER, PUBLISHER, DEVELOPER, VIEWER}),
     Verb.PROMPT_EDIT: frozenset({OWNER, PUBLISHER, DEVELOPER}),
     Verb.PROMPT_RELEASE: frozenset({OWNER, PUBLISHER}),
+    Verb.BUDGET_VIEW: frozenset({OWNER, PUBLISHER, DEVELOPER, VIEWER}),
+    Verb.BUDGET_MANAGE: frozenset({OWNER}),
 }
 """What a role in a team allows on that team's objects."""
 
@@ -100,6 +104,8 @@ PLATFORM_TABLE: Mapping[Verb, frozenset[str]] = {
     Verb.PROMPT_VIEW: frozenset({ADMINISTRATOR, AUDITOR}),
     Verb.PROMPT_EDIT: frozenset(),
     Verb.PROMPT_RELEASE: frozenset(),
+    Verb.BUDGET_VIEW: frozenset({ADMINISTRATOR, AUDITOR}),
+    Verb.BUDGET_MANAGE: frozenset({ADMINISTRATOR}),
 }
 """What a platform role allows on the objects of every team.
 
@@ -130,6 +136,8 @@ SCOPE_OF: Mapping[Verb, Scope] = {
     Verb.PROMPT_VIEW: Scope.READ,
     Verb.PROMPT_EDIT: Scope.AI_WRITE,
     Verb.PROMPT_RELEASE: Scope.AI_WRITE,
+    Verb.BUDGET_VIEW: Scope.READ,
+    Verb.BUDGET_MANAGE: Scope.AI_WRITE,
 }
 
 ROLE_ORDER = (VIEWER, DEVELOPER, PUBLISHER, OWNER)

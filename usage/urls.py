@@ -1,10 +1,15 @@
 """Routes of usage."""
 
-from django.urls import URLPattern, URLResolver, path, re_path
+from django.urls import URLPattern, URLResolver, include, path, re_path
+from rest_framework.routers import SimpleRouter
 
 from usage.rest import ai_views
 from usage.rest import views as rest
-from usage.views import feed, fragments, pages, runs
+from usage.rest.budgets import BudgetViewSet
+from usage.views import budgets, feed, fragments, pages, runs
+
+router = SimpleRouter(trailing_slash=False)
+router.register("budgets", BudgetViewSet, "rest-budget")
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("usage/", pages.usage_home, name="usage"),
@@ -25,6 +30,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
         fragments.usage_spark,
         name="usage-spark",
     ),
+    path("budgets/", budgets.budget_list, name="budgets"),
+    path("budgets/new/", budgets.budget_create, name="budget-create"),
+    path("budgets/<slug:public_id>/", budgets.budget_detail, name="budget"),
+    path("budgets/<slug:public_id>/edit/", budgets.budget_edit, name="budget-edit"),
+    path("budgets/<slug:public_id>/retire/", budgets.budget_retire, name="budget-retire"),
+    path("api/v1/", include(router.urls)),
     path("agent/v1/usage", feed.feed, name="agent-usage"),
     path("agent/v1/usage/losses", feed.losses, name="agent-usage-losses"),
     path(

@@ -69,10 +69,11 @@ class Recount:
             await self.once()
             self._counters.remember()
 
-    async def once(self) -> None:
-        """One look at Redis, and what it calls for."""
+    async def once(self, budgets: Sequence[Budget] | None = None) -> None:
+        """One look at Redis for `budgets`, or for those in force, and what it calls for."""
         async with self._turn:
-            budgets = [budget for of_scope in self._counters.budgets.values() for budget in of_scope]
+            if budgets is None:
+                budgets = [budget for of_scope in self._counters.budgets.values() for budget in of_scope]
             if not budgets:
                 self._counters.is_stale = False
                 return

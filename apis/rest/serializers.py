@@ -22,7 +22,7 @@ from apis.models import (
     UpstreamBinding,
     Visibility,
 )
-from apis.models.plan import PERIODS
+from apis.models.plan import PERIODS, TOKEN_PERIODS
 from apis.queries import sees_drafts, shown_spec
 from teams.models import ANONYMOUS, Actor
 
@@ -235,6 +235,8 @@ class LimitsOutput(serializers.ModelSerializer[PlanRevision]):
             "burst",
             "quota_day",
             "quota_month",
+            "rate_tokens",
+            "rate_tokens_period_s",
             "approval",
             "price_nano",
             "currency",
@@ -280,6 +282,14 @@ class LimitsChange(serializers.Serializer[Any]):
     burst = serializers.IntegerField(min_value=1, max_value=1_000_000, required=False)
     quota_day = serializers.IntegerField(min_value=1, max_value=10**15, required=False, allow_null=True)
     quota_month = serializers.IntegerField(min_value=1, max_value=10**15, required=False, allow_null=True)
+    rate_tokens = serializers.IntegerField(
+        min_value=1,
+        max_value=10**15,
+        required=False,
+        allow_null=True,
+        help_text="Tokens of AI models per `rate_tokens_period_s` seconds; null: any number.",
+    )
+    rate_tokens_period_s = serializers.ChoiceField(TOKEN_PERIODS, required=False)
     approval = serializers.ChoiceField(PlanRevision.Approval.choices, required=False)
     price_nano = serializers.IntegerField(min_value=0, max_value=10**18, required=False)
     currency = serializers.RegexField(r"^[A-Z]{3}$", required=False)

@@ -137,6 +137,12 @@ REST: dict[tuple[str, str], dict[str, Any] | None] = {
     ("rest-model-route-list", "POST"): {"team": "{team}", "alias": "new-route", "targets": [{"model": "{model}"}]},
     ("rest-model-route", "PATCH"): {"attempts": 4},
     ("rest-model-route-retire", "POST"): {"note": "Over."},
+    ("rest-budget-list", "POST"): {
+        "name": "New budget", "team": "{consumer}", "scope": "application", "of": "{application}",
+        "unit": "tokens", "limit": 1000, "period": "day"
+    },
+    ("rest-budget-detail", "PATCH"): {"limit": 2000},
+    ("rest-budget-retire", "POST"): {"reason": "Over."},
 }  # fmt: skip
 
 PAGES: dict[str, dict[str, Any]] = {
@@ -269,6 +275,12 @@ PAGES: dict[str, dict[str, Any]] = {
     "ai-route-create": {**ROUTE, "team": "{team}", "alias": "new-route"},
     "ai-route-edit": ROUTE,
     "ai-route-retire": {"note": "Over."},
+    "budget-create": {
+        "name": "New budget", "of": "application:{application}", "team": "{consumer_id}", "unit": "tokens",
+        "amount": "1000", "period": "day", "hard": "yes"
+    },
+    "budget-edit": {"name": "Osprey budget", "amount": "5", "hard": "yes"},
+    "budget-retire": {"reason": "Over."},
 }  # fmt: skip
 
 

@@ -251,6 +251,7 @@ def _objects(
     )
     run_of_ai = _run_of_ai(subscription, environment=publication.environment.public_id)
 
+    budget = factories.make_budget(application, team=consumer, name="Osprey budget")
     ai, ai_values = _ai(team)
     account = factories.make_service_account(team, name="Merlin service")
     account_token, _value = factories.make_api_token(service_account=account)
@@ -286,6 +287,8 @@ def _objects(
         "api/v1/upstreams/<slug:public_id>/bindings/<slug:environment>/body-log#public_id": answers.public_id,
         "usage/subscriptions/#public_id": subscription.public_id,
         "usage/spark/#public_id": api.public_id,
+        "budgets/#public_id": budget.public_id,
+        "api/v1/budgets/#public_id": budget.public_id,
         "upstreams/#public_id": version.upstream.public_id,  # type: ignore[union-attr]
         "environments/#slug": "production",
         "applications/#public_id": application.public_id,

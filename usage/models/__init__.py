@@ -2,6 +2,7 @@
 
 from usage.models.ai import AiBucket, LedgerEntry
 from usage.models.bucket import UsageBucket
+from usage.models.budget import BudgetMark
 from usage.models.feed import FeedCheckpoint
 from usage.models.loss import FeedLoss
 from usage.models.quota import QuotaCounter
@@ -12,6 +13,7 @@ from usage.models.total import UsageTotal
 __all__ = [
     "AiBucket",
     "AiRun",
+    "BudgetMark",
     "FeedCheckpoint",
     "FeedLoss",
     "LedgerEntry",

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('usage', '0006_aibucket_ledgerentry'),
+        ('usage', '0007_budget_marks'),
     ]
 
     operations = [

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('apis', '0005_upstream_model_routes_upstream_prompt_and_more'),
+        ('apis', '0006_token_rates'),
     ]
 
     operations = [
