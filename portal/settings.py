@@ -333,6 +333,7 @@ SPECTACULAR_SETTINGS = {
         "TestRunStateEnum": "ai.models.TestRun.State",
         "EnforcementStateEnum": "gateways.models.EnforcementState",
         "ProviderStateEnum": "ai.models.Provider.State",
+        "BudgetUnitEnum": "subscriptions.models.Budget.Unit",
     },
 }
 
