@@ -11,7 +11,7 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from usage.ai_queries import ai_overview
+from usage.ai_queries import ai_overview, ai_summary
 from usage.ai_sums import AiFigures
 from usage.dashboards import MOST_ROWS, TITLES, Tile, change_of, labels_of
 from usage.queries import UsageScope
@@ -70,11 +70,10 @@ def ai_dashboard(scope: UsageScope, window: Window, by: Iterable[str]) -> AiDash
     now = ai_overview(scope, window, by)
     if now is None or now.whole.is_empty:
         return None
-    before = ai_overview(scope, window.before())
     tables = [_breakdown(name, found) for name, found in now.breakdowns.items()]
     return AiDashboard(
         now.whole,
-        _tiles(now.whole, before.whole if before else AiFigures()),
+        _tiles(now.whole, ai_summary(scope, window.before()) or AiFigures()),
         tokens_chart(now.points),
         [CostChart(currency, cost_chart(now.points, currency)) for currency, _nano in now.whole.by_currency],
         tables,

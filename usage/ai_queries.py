@@ -52,6 +52,14 @@ def ai_overview(scope: UsageScope, window: Window, by: Iterable[str] = ()) -> Ai
     return AiOverview(whole, points, {name: _largest(found[name]) for name in dimensions})
 
 
+def ai_summary(scope: UsageScope, window: Window) -> AiFigures | None:
+    """All AI calls of a window in one; None where a scope asks for what AI calls are not told apart by."""
+    question, named = scope.ask_ai(window), next(iter(scope.equal))
+    if question is None:
+        return None
+    return question.figures_by([named])[named].get(scope.equal[named], AiFigures())
+
+
 def ai_summaries(dimension: str, ids: Iterable[str], window: Window) -> dict[str, AiFigures]:
     """What calls of many objects of one dimension consumed, in one query; without those that had no AI calls."""
     if dimension not in DIMENSIONS:

@@ -18,7 +18,7 @@ from rest_framework.response import Response
 from subscriptions.models import Credential, Subscription
 from teams.access import ResourceViewSet
 from teams.models import Verb
-from usage.ai_queries import ai_overview
+from usage.ai_queries import ai_overview, ai_summary
 from usage.models import UsageRecord
 from usage.queries import (
     UsageScope,
@@ -104,8 +104,7 @@ class UsageViewSet(ScopedViewSet):
         shown = self._window(asked)
         more = {"start": shown.start, "end": shown.end}
         whole = CompletenessSerializer(completeness(gateways, shown)).data
-        consumed = ai_overview(scope, shown)
-        figures = with_ai(summary(scope, shown), consumed.whole if consumed else None)
+        figures = with_ai(summary(scope, shown), ai_summary(scope, shown))
         return Response(figures | more | whole)
 
     @extend_schema(parameters=[UsageQuerySerializer], responses=PointWithAiSerializer(many=True))
