@@ -139,6 +139,7 @@ class Published(NamedTuple):
     upstream_id: int
     prompt_id: int | None
     prompt_label: str
+    log_bodies: bool
 
 
 def usable_routes() -> dict[int, str]:
@@ -305,7 +306,7 @@ def endpoint_of(
         "envelope": bool(chosen.get("envelope", True)),
         "stream": bool(chosen.get("stream", True)),
         "max_body": int(chosen.get("max_body", MOST_BODY_BYTES)),
-        "log_bodies": bool(chosen.get("log_bodies", False)),
+        "log_bodies": published.log_bodies,
         "guard": chosen.get("guard") or {},
     }
     needs = (

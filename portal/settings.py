@@ -333,6 +333,7 @@ SPECTACULAR_SETTINGS = {
         "TestRunStateEnum": "ai.models.TestRun.State",
         "EnforcementStateEnum": "gateways.models.EnforcementState",
         "ProviderStateEnum": "ai.models.Provider.State",
+        "BudgetUnitEnum": "subscriptions.models.Budget.Unit",
     },
 }
 
@@ -446,6 +447,7 @@ MAILERS = {
 
 # --- Usage --------------------------------------------------------------------------------------
 USAGE_RECORD_DAYS = env.number("USAGE_RECORD_DAYS", 40, least=1)
+USAGE_BODY_DAYS = env.number("USAGE_BODY_DAYS", 7, least=1)
 
 # --- Where traffic may go -----------------------------------------------------------------------
 UPSTREAM_NETWORKS = env.networks("UPSTREAM_NETWORKS", LOOPBACK if EMBEDDED else "")

@@ -21,6 +21,7 @@ class Verb(StrEnum):
     CREDENTIAL_MANAGE = "credential.manage"
     SUBSCRIPTION_SUSPEND = "subscription.suspend"
     USAGE_VIEW = "usage.view"
+    BODY_VIEW = "body.view"
     GATEWAY_VIEW = "gateway.view"
     GATEWAY_COMPARE = "gateway.compare"
     GATEWAY_MANAGE = "gateway.manage"
@@ -63,6 +64,7 @@ TEAM_TABLE: Mapping[Verb, frozenset[str]] = {
     Verb.CREDENTIAL_MANAGE: frozenset({OWNER, PUBLISHER, DEVELOPER}),
     Verb.SUBSCRIPTION_SUSPEND: frozenset({OWNER, PUBLISHER}),
     Verb.USAGE_VIEW: frozenset({OWNER, PUBLISHER, DEVELOPER, VIEWER}),
+    Verb.BODY_VIEW: frozenset({OWNER, PUBLISHER, DEVELOPER}),
     Verb.GATEWAY_VIEW: frozenset({OWNER, PUBLISHER}),
     Verb.GATEWAY_COMPARE: frozenset({OWNER, PUBLISHER}),
     Verb.GATEWAY_MANAGE: frozenset(),
@@ -91,6 +93,7 @@ PLATFORM_TABLE: Mapping[Verb, frozenset[str]] = {
     Verb.CREDENTIAL_MANAGE: frozenset(),
     Verb.SUBSCRIPTION_SUSPEND: frozenset({ADMINISTRATOR}),
     Verb.USAGE_VIEW: frozenset({ADMINISTRATOR, AUDITOR}),
+    Verb.BODY_VIEW: frozenset(),
     Verb.GATEWAY_VIEW: frozenset({ADMINISTRATOR, APPROVER, AUDITOR}),
     Verb.GATEWAY_COMPARE: frozenset({ADMINISTRATOR}),
     Verb.GATEWAY_MANAGE: frozenset({ADMINISTRATOR}),
@@ -122,6 +125,7 @@ SCOPE_OF: Mapping[Verb, Scope] = {
     Verb.CREDENTIAL_MANAGE: Scope.SUBSCRIPTIONS_WRITE,
     Verb.SUBSCRIPTION_SUSPEND: Scope.SUBSCRIPTIONS_WRITE,
     Verb.USAGE_VIEW: Scope.READ,
+    Verb.BODY_VIEW: Scope.READ,
     Verb.GATEWAY_VIEW: Scope.READ,
     Verb.GATEWAY_COMPARE: Scope.GATEWAYS_WRITE,
     Verb.GATEWAY_MANAGE: Scope.GATEWAYS_WRITE,

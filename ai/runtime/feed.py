@@ -23,7 +23,7 @@
 | 16 | attempts | list | every try, see below |
 | 17 | holds | list of str | public ids of the budgets that it counted against |
 | 18 | team | str | public id of the team that pays |
-| 19 | bodies | object or null | `{"input", "output"}`, redacted, only where the team asked for it |
+| 19 | bodies | object or null | `{"input", "output", "is_cut"}`, redacted (bodies.py), where the team wants it |
 | 20 | labels | object | what a run of the editor is for, as its ticket says |
 
 An attempt is `[model, provider_key, status, code, vendor_ms, input, output, cached_input, cache_write, reasoning,

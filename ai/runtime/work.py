@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -18,7 +18,7 @@ import orjson
 
 from ai.pricing import Usage, estimated_tokens
 from ai.prompts.guards import Blocked, Guard, Masking, Side
-from ai.prompts.variables import Variable
+from ai.runtime.bodies import loggable
 from ai.runtime.budgets import Bill, Cost, CountersAway, OverBudget, budgets_of, unheld
 from ai.runtime.cache import AnswerCache, cache_key
 from ai.runtime.counters import Counters, Hold
@@ -60,7 +60,8 @@ class Caller:
 class Task:
     """What a surface wants done: a body for chat completions (without model) and the models that may do it.
 
-    `read` reads a whole answer where it is not that of a chat completion.
+    `read` reads a whole answer where it is not that of a chat completion. `secrets` are texts that nothing that is told
+    may hold.
     """
 
     route: ModelRoute
@@ -72,6 +73,7 @@ class Task:
     cache_parts: tuple[Any, ...] = ()
     is_embedding: bool = False
     read: Callable[[Dialect, bytes], Answer] | None = None
+    secrets: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -380,6 +382,8 @@ class Work:
     def _tell(self, status: int, code: str) -> None:
         self.record.status, self.record.code = status, str(code)
         self.record.duration_ms = (time.perf_counter() - self._began) * 1000
+        if self.record.bodies is not None:
+            self.record.bodies = loggable(self.record.bodies, self.task.guard, self.task.secrets)
         self._service.feed.add(self.record)
 
 
@@ -401,12 +405,6 @@ def blocked_answer(blocked: Blocked) -> Refused:
     return Refused(
         400, Code.CONTENT_BLOCKED, f"{what} is not let through by the rule: {blocked.rule}.", again=False
     )
-
-
-def redacted(values: Json, variables: Sequence[Variable]) -> Json:
-    """The values of variables as they may be logged."""
-    hidden = {variable.name for variable in variables if variable.sensitive}
-    return {name: "(hidden)" if name in hidden else value for name, value in values.items()}
 
 
 def _each_text(body: Json, change: Any) -> Json:

@@ -327,7 +327,7 @@ class BindingOutput(serializers.ModelSerializer[UpstreamBinding]):
 
     class Meta:
         model = UpstreamBinding
-        fields = ("environment", "targets", "health_path", "timeout_ms", "connect_timeout_ms")
+        fields = ("environment", "targets", "health_path", "timeout_ms", "connect_timeout_ms", "log_bodies")
 
     @extend_schema_field({"type": "array", "items": {"$ref": "#/components/schemas/Target"}})
     def get_targets(self, binding: UpstreamBinding) -> Any:
@@ -348,6 +348,12 @@ class BindingInput(serializers.Serializer[Any]):
     health_path = serializers.CharField(max_length=200, default="", allow_blank=True)
     timeout_ms = serializers.IntegerField(min_value=100, max_value=300_000, default=15_000)
     connect_timeout_ms = serializers.IntegerField(min_value=50, max_value=30_000, default=2_000)
+
+
+class BodyLogInput(serializers.Serializer[Any]):
+    """Whether usage keeps what AI calls ask and answer in one environment."""
+
+    log_bodies = serializers.BooleanField()
 
 
 class UpstreamOutput(serializers.ModelSerializer[Upstream]):

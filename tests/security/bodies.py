@@ -65,6 +65,7 @@ REST: dict[tuple[str, str], dict[str, Any] | None] = {
     ("rest-plan-close", "POST"): {"note": "Over."},
     ("rest-upstream-list", "POST"): {"team": "{team}", "name": "new-backend"},
     ("rest-upstream-binding", "PUT"): {"targets": [{"url": "http://127.0.0.1:9202", "weight": 1}]},
+    ("rest-upstream-body-log", "PUT"): {"log_bodies": True},
     ("rest-environment-list", "POST"): {"name": "Staging", "slug": "staging", "environment_class": "o"},
     ("rest-environment", "PATCH"): {"position": 7},
     ("rest-application-list", "POST"): {"team": "{consumer}", "name": "New robot"},

@@ -177,7 +177,10 @@ DOORS: dict[str, Door] = {
     **dict.fromkeys(("subscription-suspend", "subscription-resume", "rest-subscription-suspend",
                      "rest-subscription-resume"), Door(SEES_GRANT, on(API, Verb.SUBSCRIPTION_SUSPEND))),
     **dict.fromkeys(("usage-keys", "usage-quota", "usage-key", "rest-credential-usage",
-                     "rest-subscription-quota"), Door(SEES_USAGE, SEES_USAGE)),
+                     "rest-subscription-quota", "usage-run", "rest-usage-ai-record"),
+                    Door(SEES_USAGE, SEES_USAGE)),
+    # What was said in a call is for members of the team of the API alone; whoever runs the platform is none.
+    "rest-usage-ai-record-body": Door(SEES_USAGE, on(API, Verb.BODY_VIEW)),
     # They ask for more than the rule at their door.
     **dict.fromkeys(("gateway-edit", "gateway-token", "gateway-retire", "node-retire", "deployment-force",
                      "gateway-held"),

@@ -23,7 +23,7 @@ from teams.models import Notice, Team, TeamRole, User
 from teams.queries import actor_of_user
 from tests import factories
 from tests.ai import factories as ai_factories
-from tests.usage.test_ai_ingest import attempt, line, take_in
+from tests.usage.ai_feeds import ai_line, attempt, take_in
 from usage.actions import take_stock, warn_of_budgets
 from usage.budgets import standings
 from usage.models import BudgetMark
@@ -150,7 +150,7 @@ def test_every_scope_counts_its_own_calls(
     ]
     used = attempt()
     used.model = model.public_id
-    take_in(runtime, 0, line(orders, key, attempts=[used]))
+    take_in(runtime, 0, ai_line(orders, key, attempts=[used]))
     assert [spent(budget) for budget in own] == [CALL] * 5
     assert [spent(budget) for budget in others] == [0] * 3
 
@@ -163,7 +163,7 @@ def test_money_of_another_currency_and_of_another_period_does_not_count(
     today = factories.make_budget(application, period="day")
     tokens = factories.make_budget(application, unit="tokens", currency="", limit=1000)
     yesterday = timezone.now().timestamp() * 1000 - 86_400_000
-    body = line(orders, key) + line(orders, key, run="run_2", at_ms=yesterday)
+    body = ai_line(orders, key) + ai_line(orders, key, run="run_2", at_ms=yesterday)
     take_in(runtime, 0, body)
     assert spent(euros) == 0
     assert spent(today) == CALL
@@ -174,7 +174,7 @@ def test_money_of_another_currency_and_of_another_period_does_not_count(
 def test_a_price_that_is_not_known_is_told_and_not_counted_as_nothing(
     runtime: Gateway, orders: Publication, key: Credential, planner: Budget
 ) -> None:
-    take_in(runtime, 0, line(orders, key, attempts=[attempt(cost=None)]))
+    take_in(runtime, 0, ai_line(orders, key, attempts=[attempt(cost=None)]))
     standing = standings([Budget.objects.told().get(pk=planner.pk)])[0]
     assert (standing.spent, standing.unpriced) == (0, 1)
 
@@ -191,7 +191,7 @@ def test_a_new_budget_is_counted_from_the_mark_on_and_the_ledger_says_what_was_b
 ) -> None:
     first = told(planner)
     assert (first["base"], first["is_new"]) == (None, True)
-    calls = [line(orders, key, run=f"run_{number}") for number in range(5)]
+    calls = [ai_line(orders, key, run=f"run_{number}") for number in range(5)]
     body = b"".join([*calls[:2], mark(planner, first["generation"]), *calls[2:]])
     with django_capture_on_commit_callbacks(execute=True):
         take_in(runtime, 0, body)
@@ -205,15 +205,17 @@ def test_the_sum_waits_for_the_mark_of_every_runtime_that_answers(
     second = factories.make_gateway("more-models", Gateway.Kind.AI_RUNTIME)
     node = factories.make_node(second, "n1")
     generation = told(planner)["generation"]
-    take_in(runtime, 0, line(orders, key) + mark(planner, generation))
+    take_in(runtime, 0, ai_line(orders, key) + mark(planner, generation))
     assert take_stock() == 0
     take_in(
-        second, 0, line(orders, key, run="run_2") + mark(planner, generation) + line(orders, key, run="3")
+        second,
+        0,
+        ai_line(orders, key, run="run_2") + mark(planner, generation) + ai_line(orders, key, run="3"),
     )
     assert take_stock() == 1
     assert told(planner)["base"] == 2 * CALL
     # One that is silent is not waited for.
-    take_in(runtime, len(line(orders, key) + mark(planner, generation)), mark(planner, "second"))
+    take_in(runtime, len(ai_line(orders, key) + mark(planner, generation)), mark(planner, "second"))
     assert take_stock() == 0
     GatewayNode.objects.filter(pk=node.pk).update(heartbeat_at=datetime(2026, 1, 1, tzinfo=UTC))
     assert take_stock() == 1
@@ -223,10 +225,10 @@ def test_the_sum_waits_for_the_mark_of_every_runtime_that_answers(
 def test_lost_counters_are_added_up_anew_as_far_as_the_new_mark(
     runtime: Gateway, orders: Publication, key: Credential, planner: Budget
 ) -> None:
-    body = line(orders, key) + mark(planner, told(planner)["generation"])
+    body = ai_line(orders, key) + mark(planner, told(planner)["generation"])
     take_in(runtime, 0, body)
     take_stock()
-    more = line(orders, key, run="run_2") + mark(planner, "anew") + line(orders, key, run="run_3")
+    more = ai_line(orders, key, run="run_2") + mark(planner, "anew") + ai_line(orders, key, run="run_3")
     take_in(runtime, len(body), more)
     assert told(planner)["base"] is None
     take_stock()
@@ -238,8 +240,8 @@ def test_what_stands_in_a_later_segment_is_behind_the_mark_too(
 ) -> None:
     from usage.actions import ingest_batch
 
-    take_in(runtime, 0, line(orders, key) + mark(planner, told(planner)["generation"]))
-    ingest_batch(runtime, node="n1", segment="s2", offset=0, body=line(orders, key, run="run_2"))
+    take_in(runtime, 0, ai_line(orders, key) + mark(planner, told(planner)["generation"]))
+    ingest_batch(runtime, node="n1", segment="s2", offset=0, body=ai_line(orders, key, run="run_2"))
     take_stock()
     assert told(planner)["base"] == CALL
 
@@ -287,7 +289,7 @@ def test_its_people_are_told_once_at_each_share(
 ) -> None:
     assert warn_of_budgets() == 0
     change_budget(planner, actor=factories.SYSTEM, limit=CALL * 10 // 8)
-    take_in(runtime, 0, line(orders, key))
+    take_in(runtime, 0, ai_line(orders, key))
     assert (warn_of_budgets(), warn_of_budgets()) == (1, 0)
     change_budget(planner, actor=factories.SYSTEM, limit=CALL)
     assert (warn_of_budgets(), warn_of_budgets()) == (1, 0)
@@ -302,7 +304,7 @@ def test_dana_sets_a_budget_for_her_application_and_sees_how_it_stands(
     runtime: Gateway, orders: Publication, key: Credential, dana: User, client: Client
 ) -> None:
     application = key.subscription.application
-    take_in(runtime, 0, line(orders, key))
+    take_in(runtime, 0, ai_line(orders, key))
     client.force_login(dana)
     form = client.get(reverse("budget-create"), {"of": f"application:{application.public_id}"})
     assert f'value="application:{application.public_id}" selected' in form.content.decode()
@@ -355,7 +357,7 @@ def test_a_budget_over_rest(
 ) -> None:
     headers = {"Authorization": f"Bearer {factories.make_api_token(user=dana)[1]}"}
     application = key.subscription.application
-    take_in(runtime, 0, line(orders, key))
+    take_in(runtime, 0, ai_line(orders, key))
     body = {
         "name": "Planner", "team": application.team.slug, "scope": "application", "of": application.public_id,
         "unit": "tokens", "limit": 100,

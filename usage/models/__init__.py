@@ -7,14 +7,17 @@ from usage.models.feed import FeedCheckpoint
 from usage.models.loss import FeedLoss
 from usage.models.quota import QuotaCounter
 from usage.models.record import UsageRecord
+from usage.models.run import AiRun, LoggedBody
 from usage.models.total import UsageTotal
 
 __all__ = [
     "AiBucket",
+    "AiRun",
     "BudgetMark",
     "FeedCheckpoint",
     "FeedLoss",
     "LedgerEntry",
+    "LoggedBody",
     "QuotaCounter",
     "UsageBucket",
     "UsageRecord",

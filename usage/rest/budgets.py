@@ -111,7 +111,7 @@ class BudgetIn(BudgetChange):
     currency = serializers.RegexField(r"^[A-Z]{3}$", required=False, default="", allow_blank=True)
 
 
-class RetireIn(serializers.Serializer[Any]):
+class BudgetRetireIn(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=400, required=False, default="", allow_blank=True)
 
 
@@ -162,11 +162,11 @@ class BudgetViewSet(ResourceViewSet[Budget]):
         budget, values = self.get_object(), _read(BudgetChange, request)
         return self._shown(actions.change_budget(budget, actor=self.actor, **values))
 
-    @extend_schema(request=RetireIn, responses=BudgetOut)
+    @extend_schema(request=BudgetRetireIn, responses=BudgetOut)
     @action(detail=True, methods=["post"])
     def retire(self, request: Request, public_id: str) -> Response:
         """End it: calls are held against it no more."""
-        budget, values = self.get_object(), _read(RetireIn, request)
+        budget, values = self.get_object(), _read(BudgetRetireIn, request)
         return self._shown(actions.retire_budget(budget, actor=self.actor, **values))
 
     def _shown(self, budget: Budget, *, status: int = 200) -> Response:
