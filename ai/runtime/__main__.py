@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -27,6 +28,8 @@ from ai.runtime.vendors import Vendors
 logger = structlog.get_logger(__name__)
 
 REDIS_S = 1.0
+_COLLECT_AFTER = 10_000
+"""So many new objects. Calls leave no cycles behind worth looking for as often as Python does."""
 
 
 def main() -> int:
@@ -37,6 +40,7 @@ def main() -> int:
         sys.stderr.write(f"The AI runtime does not start. {error}\n")
         return 2
     _configure_logs()
+    gc.set_threshold(_COLLECT_AFTER, 10, 10)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.Runner(loop_factory=uvloop.new_event_loop).run(_run(settings))
     return 0

@@ -127,8 +127,10 @@ class Work:
             self.record.status, self.record.code = error.status, error.code.value
         elif error is not None and not self.record.status:
             self.record.status = 499 if isinstance(error, asyncio.CancelledError) else 500
+        spent = self._spent()
         try:
-            await asyncio.shield(self._service.counters.settle(self._hold, self._spent()))
+            if self._hold.amounts:
+                await asyncio.shield(self._service.counters.settle(self._hold, spent))
         finally:
             self._tell(self.record.status or 200, self.record.code)
 

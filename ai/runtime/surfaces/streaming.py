@@ -73,8 +73,9 @@ async def pass_on(
     try:
         await request.begin(200, {**HEADERS, **headers(served)})
         await line.send(outlet.begin(served))
-        async for events in stream.batches():
-            await line.send(b"".join([outlet.passed(stream, event) for event in events]))
+        while events := await stream.events():
+            pieces = [outlet.passed(stream, event) for event in events]
+            await line.send(pieces[0] if len(pieces) == 1 else b"".join(pieces))
         if not stream.reader.is_complete:
             raise VendorError(VendorFailure(502, "The model's answer broke off before its end.", "cut"))
         last = outlet.end(served, _bill(work, served, outlet))
