@@ -94,7 +94,7 @@ class _Budget:
         edge = self._edge
         found = call(
             Load(edge.port, edge.path, edge.headers, json.dumps(body), CALLERS, calls=CALLS),
-            allowed=frozenset({"200", "402"}),
+            allowed=frozenset({"200", "402", "503"}),  # a Redis that answers late lets nobody in
         )
         assert "402" in found.statuses, "nothing was refused"
         spent = self._spent(self._process.id(name))
