@@ -29,7 +29,7 @@ class Outlet(ABC):
 
     def __init__(self) -> None:
         self.characters = 0
-        """Of the text so far, for a count where the vendor gives none."""
+        """Of the text and the calls so far, for a count where the vendor gives none."""
 
     def passed(self, stream: VendorStream, event: Event) -> bytes:
         """What goes out for an event. Raises VendorError for an error in the stream."""
@@ -39,7 +39,7 @@ class Outlet(ABC):
         """The chunks of an event, counted."""
         for chunk in stream.reader.read(event):
             for choice in chunk.get("choices") or ():
-                self.characters += len((choice.get("delta") or {}).get("content") or "")
+                self.characters += _characters(choice.get("delta") or {})
             yield chunk
 
     def begin(self, served: Served) -> bytes:
@@ -57,6 +57,12 @@ class Outlet(ABC):
     @abstractmethod
     def failed(self, refused: Refused) -> bytes:
         """What goes out when the answer breaks off."""
+
+
+def _characters(delta: Json) -> int:
+    functions = [call.get("function") or {} for call in delta.get("tool_calls") or ()]
+    called = sum(len(one.get("name") or "") + len(one.get("arguments") or "") for one in functions)
+    return len(delta.get("content") or "") + called
 
 
 async def pass_on(

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from tests.ai.clients.made import made_clients
 from tests.ai.dialects.support import read, stream_of
 from tests.ai.vendor import Reply
 
@@ -57,7 +61,14 @@ class Case:
     def asked(self, vendor_url: str) -> dict[str, Any]:
         """As the script with LiteLLM takes it."""
         options = OPTIONS[self.model.partition("/")[0]](f"{vendor_url}/{self.name}")
-        return {"name": self.name, "model": self.model, "stream": self.is_stream, "options": options}
+        return asked(self.name, self.model, options, stream=self.is_stream)
+
+
+def asked(
+    name: str, model: str, options: Mapping[str, Any], *, stream: bool, question: str = "Weather?"
+) -> dict[str, Any]:
+    """A case as the script with LiteLLM takes it."""
+    return {"name": name, "model": model, "options": options, "stream": stream, "question": question}
 
 
 OPTIONS: Mapping[str, Any] = {
@@ -123,3 +134,20 @@ def _gemini_counts(inputs: int) -> dict[str, int]:
 
 
 CASES = {case.name: case for case in _cases()}
+
+
+def asked_litellm(cases: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What LiteLLM reads in the answers to `cases`, by name."""
+    python = made_clients("compared") / "litellm" / "bin" / "python"
+    script = Path(__file__).parent / "litellm_answers.py"
+    clean = {"PATH": os.environ["PATH"], "NO_PROXY": "*", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    done = subprocess.run(
+        [python, script, json.dumps(cases)],
+        env=clean,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    return dict(json.loads(done.stdout.splitlines()[-1]))

@@ -1,6 +1,7 @@
 """LiteLLM as a library, asked by somebody who knows nothing of us. Prints what it reads in each vendor's answer.
 
-Arguments: a JSON list of cases, `{"name", "model", "options", "stream"}`. It also prints the rates that it goes by.
+Arguments: a JSON list of cases, `{"name", "model", "options", "stream", "question"}`. It also prints the rates that it
+goes by.
 """
 
 import json
@@ -18,18 +19,18 @@ TOOLS = [
         },
     }
 ]
-MESSAGES = [{"role": "user", "content": "What is the weather like?"}]
 
 
 def asked(case):
     """The answer; a stream is put together as LiteLLM does it for its own users."""
-    options = {"messages": MESSAGES, "tools": TOOLS, "max_retries": 0, "timeout": 20, **case["options"]}
+    messages = [{"role": "user", "content": case["question"]}]
+    options = {"messages": messages, "tools": TOOLS, "max_retries": 0, "timeout": 20, **case["options"]}
     if not case["stream"]:
         return litellm.completion(model=case["model"], **options)
     chunks = litellm.completion(
         model=case["model"], stream=True, stream_options={"include_usage": True}, **options
     )
-    return litellm.stream_chunk_builder(list(chunks), messages=MESSAGES)
+    return litellm.stream_chunk_builder(list(chunks), messages=messages)
 
 
 def counted(usage):

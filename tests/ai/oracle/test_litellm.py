@@ -7,19 +7,15 @@ compared with the rates that it goes by itself, so that only the arithmetic is: 
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ai.pricing import PriceList, Rate, Unit, Usage
 from ai.runtime.dialects import DIALECTS
-from tests.ai.clients.made import made_clients
 from tests.ai.dialects.support import Heard
-from tests.ai.oracle.cases import CASES, Case
+from tests.ai.oracle.cases import CASES, Case, asked_litellm
 from tests.ai.vendor import Asked, Reply, Vendor
 
 pytestmark = [pytest.mark.long, pytest.mark.xdist_group("oracle")]
@@ -57,22 +53,9 @@ TIERS = {"": 0, "_above_200k_tokens": 200_001, "_above_272k_tokens": 272_001}
 @pytest.fixture(scope="module")
 def theirs() -> dict[str, dict[str, Any]]:
     """What LiteLLM reads in every case: one process for all, because it takes seconds to start."""
-    place = made_clients("compared") / "litellm"
     with Vendor() as vendor:
         vendor.answers(_answer)
-        cases = json.dumps([case.asked(vendor.url) for case in CASES.values()])
-        script = Path(__file__).parent / "litellm_answers.py"
-        clean = {"PATH": os.environ["PATH"], "NO_PROXY": "*", "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
-        done = subprocess.run(
-            [place / "bin" / "python", script, cases],
-            env=clean,
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
-        )
-    assert done.returncode == 0, done.stderr[-4000:]
-    return dict(json.loads(done.stdout.splitlines()[-1]))
+        return asked_litellm([case.asked(vendor.url) for case in CASES.values()])
 
 
 def _answer(asked: Asked) -> Reply:
