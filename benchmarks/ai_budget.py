@@ -1,6 +1,6 @@
 """How far 64 callers at the edge overdraw a hard budget that the AI runtime keeps, in a Redis as in production.
 
-Twice: with a vendor that bills no more than was held for a call, and with one that counts more input than was estimated.
+Twice: with a vendor that bills no more than was held for a call, and with one that counts more input than was thought.
 """
 
 from __future__ import annotations
@@ -76,9 +76,7 @@ class _Round:
 class _Budget:
     """A new budget of tokens for each round, used up by callers who do not stop."""
 
-    def __init__(
-        self, process: RuntimeProcess, counters: redis.Redis, edge: Way, vendor_port: int
-    ) -> None:
+    def __init__(self, process: RuntimeProcess, counters: redis.Redis, edge: Way, vendor_port: int) -> None:
         self._process = process
         self._counters = counters
         self._edge = edge

@@ -1,4 +1,4 @@
-"""The ways to one vendor that `benchmarks/ai_path.py` compares: straight, our runtime, Envoy before it, LiteLLM's proxy."""
+"""The ways to one vendor that `benchmarks/ai_path.py` compares: straight, a runtime, Envoy before it, and LiteLLM."""
 
 from __future__ import annotations
 
@@ -18,8 +18,18 @@ from benchmarks.gateway_path import OneWorker
 from benchmarks.measured import family, pin
 from gateways.drivers import driver_class
 from gateways.engine.diff import diff
-from gateways.engine.document import Consumer, Document, Grant, Item, Key, Limit, Route, Target, Upstream
-from gateways.engine.document import value_digest
+from gateways.engine.document import (
+    Consumer,
+    Document,
+    Grant,
+    Item,
+    Key,
+    Limit,
+    Route,
+    Target,
+    Upstream,
+    value_digest,
+)
 from gateways.engine.wire import hop_secret
 from tests.ai import runtime_process as made
 from tests.ai.runtime_process import RuntimeProcess
@@ -85,9 +95,7 @@ def load(process: RuntimeProcess, vendor_port: int, **files: list[dict[str, Any]
         {"id": f"pvk_{name}", "provider": f"prv_{name}", "label": "main", "weight": 1, "value": "sk-vendor"}
         for name in (FAST, SLOW)
     ]
-    models = [
-        made.model(f"vendor/{name}", id=f"mdl_{name}", provider=f"prv_{name}") for name in (FAST, SLOW)
-    ]
+    models = [made.model(f"vendor/{name}", id=f"mdl_{name}", provider=f"prv_{name}") for name in (FAST, SLOW)]
     routes = [_model_route(name) for name in (FAST, SLOW)]
     usual: dict[str, list[dict[str, Any]]] = {
         "providers": providers,

@@ -114,7 +114,7 @@ class _Caller(asyncio.Protocol):
         self._first = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by type
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by type
 
     def connection_lost(self, error: Exception | None) -> None:
         if not self.over.done():
@@ -181,7 +181,9 @@ async def _run(load: Load) -> Found:
     began = time.perf_counter()
     for number, (_transport, caller) in enumerate(opened):
         loop.call_later(load.spread_s * number, caller.go_on)
-    await asyncio.wait_for(asyncio.gather(*(caller.over for _, caller in opened)), load.seconds + 19 * _PATIENCE_S)
+    await asyncio.wait_for(
+        asyncio.gather(*(caller.over for _, caller in opened)), load.seconds + 19 * _PATIENCE_S
+    )
     callers.found.seconds = time.perf_counter() - began
     callers.found.statuses = dict(callers.statuses)
     return callers.found

@@ -76,7 +76,9 @@ def _delta(text: str | None, finish: str | None) -> list[dict[str, Any]]:
 WHOLE = _whole()
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 TEXT_CHUNK = _chunk(_delta("rain ", None), None)
-STREAM_END = _chunk(_delta(None, "stop"), None) + _chunk([], _usage()) + _piece(b"data: [DONE]\n\n") + _piece(b"")
+STREAM_END = (
+    _chunk(_delta(None, "stop"), None) + _chunk([], _usage()) + _piece(b"data: [DONE]\n\n") + _piece(b"")
+)
 
 
 class Line(asyncio.Protocol):
@@ -90,7 +92,7 @@ class Line(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client is there."""
-        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by type
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by type
 
     def data_received(self, data: bytes) -> None:
         """A piece of a request."""
@@ -98,7 +100,9 @@ class Line(asyncio.Protocol):
         head, end, body = self._buffer.partition(b"\r\n\r\n")
         if end and _is_whole(head, body):
             self._buffer = b""
-            self._answer(is_slow=b" /slow/" in head[:64], is_stream=b'"stream":true' in body.replace(b" ", b""))
+            self._answer(
+                is_slow=b" /slow/" in head[:64], is_stream=b'"stream":true' in body.replace(b" ", b"")
+            )
 
     def _answer(self, *, is_slow: bool, is_stream: bool) -> None:
         if is_stream:

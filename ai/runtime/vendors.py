@@ -28,7 +28,7 @@ class VendorStream:
         self._framing = dialect.framing()
         self._idle_s = idle_s
         self._first: list[Event] = []
-        self._is_over = False
+        self._content = response.content
         self._loop = asyncio.get_running_loop()
         self._asked_at = 0.0  # 0: nobody waits for the vendor
         self._stalled = False
@@ -41,13 +41,14 @@ class VendorStream:
 
         Also where they are an error: vendors that are overloaded say so with status 200 in a stream.
         """
-        self._first = await self._next()
-        if not self._first:
+        first = await self.events()
+        if not first:
             raise malformed("it ended before it began")
         reader = self._dialect.reader()
-        for event in self._first:
+        for event in first:
             for _ in reader.read(event):
                 pass
+        self._first = first
 
     async def events(self) -> list[Event]:
         """The next events, as many as came together; none at the end.
@@ -57,24 +58,14 @@ class VendorStream:
         if self._first:
             first, self._first = self._first, []
             return first
-        if self._is_over:
-            return []
-        found = await self._next()
-        if found:
-            return found
-        self._is_over = True
-        rest = self._framing.rest()
-        return [] if rest is None else [rest]
-
-    async def _next(self) -> list[Event]:
-        content = self._response.content
         try:
             while True:
                 self._asked_at = self._loop.time()
-                piece = await content.readany()
+                piece = await self._content.readany()
                 self._asked_at = 0.0
                 if not piece:
-                    return []
+                    rest = self._framing.rest()
+                    return [] if rest is None else [rest]
                 events = list(self._framing.feed(piece))
                 if events:
                     return events

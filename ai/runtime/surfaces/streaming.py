@@ -108,7 +108,7 @@ class _Line:
         self._loop = asyncio.get_running_loop()
         self._quiet = True
         self._timer = self._loop.call_later(PING_S, self._beat)
-        self._pings: set[asyncio.Task[None]] = set()
+        self._pings: set[asyncio.Future[None]] = set()
         self._drain: asyncio.TimerHandle | None = None
         self._stream = stream
         self._watch = request.watch()
@@ -133,7 +133,7 @@ class _Line:
 
     def _beat(self) -> None:
         if self._quiet and not self.caller_left:
-            ping = self._loop.create_task(self._request.send(PING))
+            ping = asyncio.ensure_future(self._request.send(PING))
             self._pings.add(ping)
             ping.add_done_callback(self._pings.discard)
         self._quiet = True

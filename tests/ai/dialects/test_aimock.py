@@ -56,7 +56,9 @@ def test_tools_whole_and_in_pieces(asked: RuntimeProcess) -> None:
             pieces[call["index"]] += call["function"].get("arguments") or ""
     assert [json.loads(piece) for piece in pieces] == wanted
     assert chunks[-1]["choices"][0]["finish_reason"] == "tool_calls"
-    assert all(line[16][0][6] > 0 for line in asked.feed(2)), "calls of tools are output, counted or estimated"
+    assert all(line[16][0][6] > 0 for line in asked.feed(2)), (
+        "calls of tools are output, counted or estimated"
+    )
 
 
 def test_messages_and_responses(asked: RuntimeProcess) -> None:

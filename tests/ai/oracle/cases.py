@@ -17,10 +17,7 @@ from tests.ai.vendor import Reply
 CLAUDE_ON_BEDROCK = "anthropic.claude-sonnet-4-5-20250929-v1:0"
 _TYPES = {
     "bedrock_stream.json": "application/vnd.amazon.eventstream",
-    **{
-        f"{name}_stream.sse": "text/event-stream"
-        for name in ("openai", "azure", "anthropic", "gemini")
-    },
+    **{f"{name}_stream.sse": "text/event-stream" for name in ("openai", "azure", "anthropic", "gemini")},
 }
 
 
@@ -106,13 +103,25 @@ def _cases() -> list[Case]:
         *_golden("gemini", "gemini/gemini-2.5-flash", "whole.json", "tools.json", "blocked.json"),
         *_golden("gemini", pro, "stream.sse"),
         *_golden("bedrock", bedrock, "whole.json", "tools.json", "stream.json"),
-        Case("anthropic_counted", "anthropic", "anthropic_tools.json", claude, {"output_tokens_details": thought}),
+        Case(
+            "anthropic_counted",
+            "anthropic",
+            "anthropic_tools.json",
+            claude,
+            {"output_tokens_details": thought},
+        ),
         # Dear from 200,000 tokens of input on, just below and just above; with what is cached and what is not.
         Case("gemini_at_tier", "gemini", "gemini_tools.json", pro, _gemini_counts(200_000)),
         Case("gemini_above_tier", "gemini", "gemini_tools.json", pro, _gemini_counts(200_001)),
         Case("bedrock_at_tier", "bedrock", "bedrock_whole.json", bedrock, {"inputTokens": 198_900}),
         Case("bedrock_above_tier", "bedrock", "bedrock_whole.json", bedrock, {"inputTokens": 198_901}),
-        Case("openai_long", "openai", "openai_whole.json", "openai/gpt-5.5", {"prompt_tokens": 300_000, **cached}),
+        Case(
+            "openai_long",
+            "openai",
+            "openai_whole.json",
+            "openai/gpt-5.5",
+            {"prompt_tokens": 300_000, **cached},
+        ),
     ]
 
 
