@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -28,6 +29,10 @@ from ai.runtime.vendors import Vendors
 logger = structlog.get_logger(__name__)
 
 REDIS_S = 1.0
+REDIS_CONNECTIONS = 64
+"""Calls wait for one of these: Redis does one thing at a time anyhow, and a pool that refuses would fail calls."""
+_COLLECT_AFTER = 10_000
+"""So many new objects. Calls leave no cycles behind worth looking for as often as Python does."""
 
 
 def main() -> int:
@@ -38,6 +43,7 @@ def main() -> int:
         sys.stderr.write(f"The AI runtime does not start. {error}\n")
         return 2
     _configure_logs()
+    gc.set_threshold(_COLLECT_AFTER, 10, 10)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.Runner(loop_factory=uvloop.new_event_loop).run(_run(settings))
     return 0
@@ -73,7 +79,14 @@ async def _run(settings: Settings) -> None:
 def _redis(url: str) -> redis.Redis | None:
     if not url:
         return None
-    return redis.Redis.from_url(url, socket_timeout=REDIS_S, socket_connect_timeout=REDIS_S)
+    pool = redis.BlockingConnectionPool.from_url(
+        url,
+        max_connections=REDIS_CONNECTIONS,
+        timeout=REDIS_S,
+        socket_timeout=REDIS_S,
+        socket_connect_timeout=REDIS_S,
+    )
+    return redis.Redis.from_pool(pool)
 
 
 def _stop(control: uvicorn.Server) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -244,10 +244,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All of it. `hops` are the digests of the secrets by which gateways in front prove who they are."""
+    """All of it. `hops` are the digests of the secrets by which gateways in front prove who they are.
+
+    `by_base_path` has the endpoints once more: those of each base path, whatever their environment and host.
+    """
 
     models: Mapping[str, Model] = field(default_factory=dict)
     endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
+    by_base_path: Mapping[str, Sequence[Endpoint]] = field(default_factory=dict)
     subscriptions: Mapping[str, Subscription] = field(default_factory=dict)
     keys: Mapping[str, Key] = field(default_factory=dict)
     budgets: Mapping[tuple[str, str], tuple[Budget, ...]] = field(default_factory=dict)
@@ -295,9 +299,14 @@ class _Reading:
         budgets: dict[tuple[str, str], list[Budget]] = defaultdict(list)
         for budget in self._by_id("budgets.json", _budget).values():
             budgets[budget.scope, budget.scope_id].append(budget)
+        endpoints = self._by_id("endpoints.json", self._endpoint)
+        by_base_path: dict[str, list[Endpoint]] = defaultdict(list)
+        for endpoint in endpoints.values():
+            by_base_path[endpoint.base_path].append(endpoint)
         return Snapshot(
             models=self._models,
-            endpoints=self._by_id("endpoints.json", self._endpoint),
+            endpoints=endpoints,
+            by_base_path=dict(by_base_path),
             subscriptions=self._subscriptions(),
             keys={p["value_digest"]: Key(p["key_id"], p["grant"]) for p in self._items["keys.json"]},
             budgets={scope: tuple(found) for scope, found in budgets.items()},

@@ -131,10 +131,12 @@ class Work:
             self.record.status, self.record.code = error.status, error.code.value
         elif error is not None and not self.record.status:
             self.record.status = 499 if isinstance(error, asyncio.CancelledError) else 500
+        spent = self._spent()
         self._tell(self.record.status or 200, self.record.code)
-        settlement = self._service.counters.settlement(self._hold, self._budgets(), self._spent())
-        if settlement is not None:
-            await asyncio.shield(self._service.counters.settle(settlement))
+        if self._service.counters.budgets:
+            settlement = self._service.counters.settlement(self._hold, self._budgets(), spent)
+            if settlement is not None:
+                await asyncio.shield(self._service.counters.settle(settlement))
 
     # ---- whole answers ----
 

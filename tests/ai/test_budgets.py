@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import redis
 
@@ -17,9 +20,11 @@ from ai.runtime.counters import GENERATIONS, READY, SEQUENCE, counter_key
 from tests.ai import vendor as vendors
 from tests.ai.runtime_process import RuntimeProcess, model, route, snapshot
 from tests.ai.vendor import Vendor
+from tests.gateways.gateway_node import wait_for
 
 VALUES = {"text": "Good morning", "target_lang": "fr"}
 FIRST = "generation1"
+NO_LIMITS = httpx.Limits(max_connections=None)
 CALL_NANOS = 20_000
 """What a call costs in the end: 10 tokens at 1 dollar a million and 5 at 2."""
 
@@ -129,6 +134,22 @@ def test_sixty_four_at_the_edge_never_go_beyond_the_limit(
     assert set(codes) <= {200, 402}
     assert spent(runtime, counters) == (codes.count(200) * CALL_NANOS, 0)
     assert codes.count(200) * CALL_NANOS <= limit
+
+
+def test_more_calls_at_once_than_connections_are_all_held_and_settled(
+    runtime: RuntimeProcess, vendor: Vendor, counters: redis.Redis
+) -> None:
+    """They wait for each other: a pool of connections that refuses would fail calls and never give back their holds."""
+    vendor.answers(replace(vendors.completion("Bonjour"), hold=(together := threading.Event())))
+    runtime.load(snapshot(vendor.url, budgets=[budget(10_000_000_000)]))
+    with ThreadPoolExecutor(200) as pool, httpx.Client(base_url=runtime.url, limits=NO_LIMITS) as client:
+        runtime.client, usual = client, runtime.client
+        codes = [pool.submit(lambda: runtime.call(VALUES, timeout=60).status_code) for _ in range(200)]
+        wait_for(lambda: len(vendor.asked) == 200)
+        together.set()
+        assert {code.result() for code in codes} == {200}
+        runtime.client = usual
+    assert spent(runtime, counters) == (200 * CALL_NANOS, 0)
 
 
 def test_tokens_can_be_counted_in_the_place_of_money(

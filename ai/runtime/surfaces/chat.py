@@ -82,13 +82,13 @@ _MEMBERS: Mapping[str, tuple[Any, str]] = {
 
 def checked(plain: Json) -> Json:
     """The body, if it asks for nothing that is not the caller's to choose. Raises Refused."""
-    refused = sorted(REFUSED_MEMBERS & plain.keys())
-    if refused:
+    if not REFUSED_MEMBERS.isdisjoint(plain):
+        refused = sorted(REFUSED_MEMBERS & plain.keys())
         faults = tuple(Fault(f"/{name}", "It is not the caller's to choose.") for name in refused)
         text = f"{', '.join(refused)} cannot be set by a call. Remove it."
         raise Refused(400, Code.PARAMETER_REFUSED, text, faults=faults)
     apart = sorted(
-        name for name in _PRICED_APART & plain.keys() if plain[name] not in (None, "auto", "default")
+        name for name in _PRICED_APART if name in plain and plain[name] not in (None, "auto", "default")
     )
     if apart:
         text = f"{', '.join(apart)} costs apart in a way that is not known here. Remove it."
