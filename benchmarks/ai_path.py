@@ -132,8 +132,10 @@ def _with_cpu(way: Way, load: Load) -> tuple[Found, float]:
 
 
 def _load(way: Way, model: str, callers: int, *, seconds: float = 0.0, calls: int = 0) -> Load:
+    """Callers of the slow vendor begin one after the other: at once, each would wait for all others first."""
     body = json.dumps({"model": model, "messages": MESSAGES})
-    return Load(way.port, way.path.format(model=model), way.headers, body, callers, seconds, calls)
+    path, spread = way.path.format(model=model), SLOW_S / callers if model == SLOW else 0.0
+    return Load(way.port, path, way.headers, body, callers, seconds, calls, spread)
 
 
 def _streams(way: Way, model: str, pace: float, each: int) -> Load:
