@@ -132,8 +132,10 @@ def _with_cpu(way: Way, load: Load) -> tuple[Found, float]:
 
 
 def _load(way: Way, model: str, callers: int, *, seconds: float = 0.0, calls: int = 0) -> Load:
+    """Callers of the slow vendor begin one after the other: at once, each would wait for all others first."""
     body = json.dumps({"model": model, "messages": MESSAGES})
-    return Load(way.port, way.path.format(model=model), way.headers, body, callers, seconds, calls)
+    path, spread = way.path.format(model=model), SLOW_S / callers if model == SLOW else 0.0
+    return Load(way.port, path, way.headers, body, callers, seconds, calls, spread)
 
 
 def _streams(way: Way, model: str, pace: float, each: int) -> Load:
@@ -196,15 +198,15 @@ def report_streams(seen: Table, names: Sequence[str]) -> None:
         report(f"AI runtime, time to first token p50, {every}", found[names[1]].ms, "ms", note=told)
 
 
-def report_memory(way: Way, calls: int) -> None:
-    """What it holds after many calls, and how much more than after a tenth of them."""
+def report_memory(way: Way, calls: int, others: str) -> None:
+    """What it holds after many calls, and how much more than after a tenth of them; what `others` do is a note."""
     early = 0.0
     for part in (calls // 10, calls - calls // 10):
         call(_load(way, FAST, 16, calls=part))
         early = early or resident_mib(way.pids[0])
     late = resident_mib(way.pids[0])
     what = f"AI runtime, memory after {calls:,} calls"
-    report(what, late, "MiB", goal=f"< {MEMORY_MIB}", note="resident")
+    report(what, late, "MiB", goal=f"< {MEMORY_MIB}", note=f"resident{others}")
     note = f"more than after {calls // 10:,} calls"
     report("AI runtime, growth of memory", late - early, "MiB", goal=f"< {GROWTH_MIB}", note=note)
 
@@ -226,11 +228,12 @@ def _compare(process: RuntimeProcess, directory: Path, vendor_port: int, chosen:
     with behind_envoy(directory, process) as edge, _if_made(directory, vendor_port) as others:
         ways = (direct(vendor_port), way, edge, *others)
         seen, names = measure(ways, chosen), [one.name for one in ways]
+        held = "".join(f"; {one.name} {sum(map(resident_mib, one.pids)):.0f} MiB" for one in others)
     report_calls(seen, names)
     report_latency(seen, names)
     report_streams(seen, names)
     say("ai path: memory")
-    report_memory(way, chosen.calls)
+    report_memory(way, chosen.calls, held)
 
 
 def main() -> None:
