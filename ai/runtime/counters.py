@@ -96,8 +96,9 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What is to be written for a call that is over."""
+    """What is to be written for a call that is over. `budgets` are the ids of those that it counts in."""
 
+    budgets: tuple[str, ...]
     keys: tuple[str, ...]
     values: tuple[str | int, ...]
 
@@ -137,6 +138,7 @@ class Counters:
 
     `budgets` are those in force, `generations` those under which this process counts, by budget. `seen` is the highest
     sequence it saw; it is kept in `memory`, so that a Redis older than the last life of this process is noticed, too.
+    `lost` are budgets in whose counters a call is missing.
     """
 
     def __init__(self, server: Server, memory: Path | None = None) -> None:
@@ -144,6 +146,7 @@ class Counters:
         self.budgets: Budgets = {}
         self.generations: dict[str, str] = {}
         self.is_stale = False
+        self.lost: set[str] = set()
         self._memory = memory
         self.seen = self._kept = _remembered(memory)
 
@@ -187,20 +190,24 @@ class Counters:
         """
         keys = [SEQUENCE]
         values: list[str | int] = [hold.call, KEPT_S]
+        counted = []
         for budget in budgets:
             generation = self.generations.get(budget.id)
             if generation is not None:
+                counted.append(budget.id)
                 held = hold.amounts.get((budget.id, generation), -1)
                 spent = bill.amount(budget)
                 keys += _keys(budget, generation, hold.at)
                 values += [held, max(held, 0) if spent is None else spent]
-        return Settlement(tuple(keys), tuple(values)) if len(keys) > 1 else None
+        return Settlement(tuple(counted), tuple(keys), tuple(values)) if counted else None
 
     async def settle(self, settlement: Settlement) -> None:
-        """Write it. Where that cannot be done, the ledger has it anyhow."""
+        """Write it. Where that cannot be done, the ledger alone has it: its budgets are to be counted anew."""
         answer = await self.server.ask(_SETTLE, settlement.keys, settlement.values)
         if isinstance(answer, int):
             self.seen = max(self.seen, answer)
+        else:
+            self.lost.update(settlement.budgets)
 
     def remember(self) -> None:
         """Keep the sequence that was seen."""

@@ -78,9 +78,11 @@ class Recount:
                 self._counters.is_stale = False
                 return
             found = await self._look(budgets)
-            lost = [b for b in budgets if not found.trusted or not found.generations[b.id]]
-            if lost and found.is_there:
-                await self._begin(lost, found)
+            unsound = self._counters.lost if found.trusted else found.generations.keys()
+            lost = [b for b in budgets if b.id in unsound or not found.generations.get(b.id)]
+            if lost and found.is_there and await self._begin(lost, found):
+                # A call that got lost meanwhile is told before the mark that follows: the ledger's sum has it.
+                self._counters.lost.difference_update(budget.id for budget in lost)
                 found = await self._look(budgets)
             if found.is_there and found.trusted:
                 self._take_up(budgets, found)
@@ -103,13 +105,13 @@ class Recount:
             dict(zip(ids, texts[count:], strict=True)),
         )
 
-    async def _begin(self, budgets: Sequence[Budget], found: _Found) -> None:
+    async def _begin(self, budgets: Sequence[Budget], found: _Found) -> bool:
         values: list[str | int] = [self._counters.seen + 1]
         for budget in budgets:
             seen = found.generations[budget.id]
             first = budget.generation if budget.is_new and not seen else ""
             values += [budget.id, seen, first or secrets.token_hex(8)]
-        await self._counters.server.ask(_BEGIN, _KEYS, values)
+        return await self._counters.server.ask(_BEGIN, _KEYS, values) is not None
 
     def _take_up(self, budgets: Sequence[Budget], found: _Found) -> None:
         """Count under the present generations, and mark in the feed from where on.

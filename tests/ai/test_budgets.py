@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -17,6 +19,8 @@ import pytest
 import redis
 
 from ai.runtime.counters import GENERATIONS, READY, SEQUENCE, counter_key
+from embedded.layout import Layout, make_directories, make_private
+from embedded.redis_server import Redis, answers
 from tests.ai import vendor as vendors
 from tests.ai.runtime_process import RuntimeProcess, model, route, snapshot
 from tests.ai.vendor import Vendor
@@ -347,3 +351,36 @@ def test_a_hold_whose_process_died_ends_by_itself(
     runtime.load(snapshot(vendor.url, budgets=[budget(1_000_000_000)]))
     assert runtime.call(VALUES).status_code == 200
     assert spent(runtime, counters) == (CALL_NANOS, 0)
+
+
+def test_a_call_that_could_not_be_settled_has_its_budgets_counted_anew(
+    tmp_path: Path, vendor: Vendor
+) -> None:
+    """The Redis stands still while a call ends: the ledger has the call, and the counter would lack it for ever."""
+    layout = Layout(tmp_path / "var")
+    make_directories(layout)
+    make_private(layout.sockets)
+    part = Redis(layout, "redis-budgets")
+    part.prepare()
+    launch = part.launch()
+    with subprocess.Popen(launch.command, env=dict(launch.environment), cwd=launch.directory) as server:
+        wait_for(lambda: part.socket.exists() and answers(part.socket))
+        with RuntimeProcess(tmp_path, redis_url=f"unix://{part.socket}") as runtime:
+            runtime.load(snapshot(vendor.url, budgets=[budget(1_000_000_000)]))
+            vendor.answers(replace(vendors.completion("Bonjour"), hold=(answered := threading.Event())))
+            with ThreadPoolExecutor(1) as pool:
+                call = pool.submit(lambda: runtime.call(VALUES).status_code)
+                wait_for(lambda: len(vendor.asked) == 1)
+                server.send_signal(signal.SIGSTOP)
+                answered.set()
+                assert call.result() == 200
+            wait_for(lambda: len(runtime.feed(2)) == 2)
+            wait_for(lambda: runtime.state()["counters_stale"])
+            server.send_signal(signal.SIGCONT)
+            generation = wait_for_mark(runtime, 2)
+            told = [line[0] == "mark" for line in runtime.feed(3)]
+            assert told == [True, False, True], "the call stands before the mark: the ledger's sum has it"
+            anew = budget(1_000_000_000, generation=generation, base=CALL_NANOS, is_new=False)
+            runtime.load(snapshot(vendor.url, budgets=[anew]))
+            assert runtime.state()["counters_stale"] is False
+        server.terminate()
