@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from embedded import toy_server
 from embedded.installation import Installation, LocalGateway, python, role
 from embedded.layout import ROOT
 from embedded.postgres import ADMIN
@@ -60,6 +61,24 @@ class Parts:
             python("-m", "embedded.samples", service, "--port", str(port)),
             self.installation.plain_environment(),
             lambda: http_answers(f"http://127.0.0.1:{port}/healthz"),
+        )
+
+    def models(self) -> list[Part]:
+        """The vendors of the demo: the toy model where it can run, and the echo model."""
+        found = {"toy model": "embedded.toy_server"} if toy_server.is_there() else {}
+        return [
+            self._model(name, module)
+            for name, module in {**found, "echo model": "embedded.echo_server"}.items()
+        ]
+
+    def _model(self, name: str, module: str) -> Part:
+        port = self.installation.port(f"{name.replace(' ', '_').upper()}_PORT")
+        health = "v1/models"  # llama.cpp has its own idea of where health is told; this both have
+        return self._part(
+            name,
+            python("-m", module, "--port", str(port)),
+            self.installation.plain_environment(),
+            lambda: http_answers(f"http://127.0.0.1:{port}/{health}"),
         )
 
     def web(self) -> Part:
