@@ -65,18 +65,14 @@ class Parts:
 
     def models(self) -> list[Part]:
         """The vendors of the demo: the toy model where it can run, and the echo model."""
-        found = {"toy model": "embedded.toy_server"} if toy_server.is_there() else {}
-        return [
-            self._model(name, module)
-            for name, module in {**found, "echo model": "embedded.echo_server"}.items()
-        ]
+        echo = self._model("echo", "healthz")
+        return [self._model("toy", "health"), echo] if toy_server.is_there() else [echo]
 
-    def _model(self, name: str, module: str) -> Part:
-        port = self.installation.port(f"{name.replace(' ', '_').upper()}_PORT")
-        health = "v1/models"  # llama.cpp has its own idea of where health is told; this both have
+    def _model(self, name: str, health: str) -> Part:
+        port = self.installation.port(f"{name.upper()}_MODEL_PORT")
         return self._part(
-            name,
-            python("-m", module, "--port", str(port)),
+            f"{name} model",
+            python("-m", f"embedded.{name}_server", "--port", str(port)),
             self.installation.plain_environment(),
             lambda: http_answers(f"http://127.0.0.1:{port}/{health}"),
         )

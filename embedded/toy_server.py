@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import os
 import signal
-import sys
 from pathlib import Path
+from typing import NoReturn
 
 FILE = Path(__file__).with_name("toy_model") / "toy.gguf"
 MODEL = "toy"
@@ -25,7 +26,7 @@ def is_there() -> bool:
     return importlib.util.find_spec("xllamacpp") is not None
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None) -> NoReturn:
     """Serve on loopback until told to stop."""
     parser = argparse.ArgumentParser(description="The demo's toy model, served by llama.cpp.")
     parser.add_argument("--port", type=int, required=True)
@@ -35,8 +36,8 @@ def main(arguments: list[str] | None = None) -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, told)
     server = _server(options.port)
     signal.sigwait(told)
-    del server
-    return 0
+    # Not by the server's own end, which waits for whoever holds a connection open; there is nothing to keep.
+    os._exit(0 if server else 1)
 
 
 def _server(port: int) -> object:
@@ -58,4 +59,4 @@ def _server(port: int) -> object:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -116,12 +116,13 @@ def _translation(dice: random.Random) -> Example:
     english, *others = translated(dice)
     number = dice.randrange(len(LANGUAGES))
     target, answer = LANGUAGES[number], others[number]
-    if dice.random() < 0.5:
-        english, answer = _capital(english), _capital(answer)
+    answer = _capital(answer)
+    if dice.random() < 0.6:
+        english = _capital(english)
     if dice.random() < 0.4:
-        mark = "?" if english.lower().startswith(("where", "how are", "what time")) else "."
-        space = " " if target == "French" and mark == "?" else ""
-        english, answer = english + mark, answer + space + mark
+        english += (
+            "?" if english.lower().startswith(("where", "how are", "what time")) else dice.choice((".", "!"))
+        )
     order = said(dice.choice(TRANSLATE), dice).replace("{target}", target)
     asked = _asked(order, english, dice, must_say=True)
     if dice.random() < 0.5:
