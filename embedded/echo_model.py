@@ -79,16 +79,12 @@ class _Filling:
             return schema["const"]
         if options := schema.get("enum"):
             return chosen(options, self.text, name)
-        if (other := self._other(schema)) is not None:
-            return self.value(other, name, depth + 1)
-        return self._of_type(schema, name, depth)
-
-    def _other(self, schema: Json) -> Any:
-        """The schema that stands for this one: what it refers to, or the first of several."""
         if reference := schema.get("$ref"):
-            return _referred(self.root, str(reference))
-        found = (schema.get(words) for words in ("anyOf", "oneOf", "allOf"))
-        return next((several[0] for several in found if several), None)
+            return self.value(_referred(self.root, str(reference)), name, depth + 1)
+        several = next((schema[words] for words in ("anyOf", "oneOf", "allOf") if schema.get(words)), None)
+        return (
+            self._of_type(schema, name, depth) if several is None else self.value(several[0], name, depth + 1)
+        )
 
     def _of_type(self, schema: Json, name: str, depth: int) -> Any:
         match _type_of(schema):

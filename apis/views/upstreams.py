@@ -94,10 +94,14 @@ def _ai_upstream(
     bound = next((form for form in forms if form.is_bound), None)
     if bound is not None and bound.is_valid():
         label = bound.cleaned_data["label"]
-        set_prompt_label(upstream, actor=request.actor, environment=bound.environment, label=label)
-        words = {"environment": bound.environment, "label": label}
-        messages.success(request, _("%(label)s answers in %(environment)s now.") % words)
-        return redirect("upstream-detail", upstream.public_id)
+        try:
+            set_prompt_label(upstream, actor=request.actor, environment=bound.environment, label=label)
+        except ValidationError as error:
+            add_errors(bound, error)
+        else:
+            words = {"environment": bound.environment, "label": label}
+            messages.success(request, _("%(label)s answers in %(environment)s now.") % words)
+            return redirect("upstream-detail", upstream.public_id)
     context = {
         "upstream": upstream,
         "forms": forms,
