@@ -240,7 +240,7 @@ def call(address: str, key: str) -> list[int]:
     assert whole["model"]["served"] == "toy/toy"
     assert float(whole["cost"]["amount"]) > 0
     python = str(made_clients() / "openai-3" / "bin" / "python")
-    output, tokens = json.loads(said([python, "-c", OPENAI, f"{address}/v1", key, body, f"prompt/{SLUG}"]))
+    output, tokens = json.loads(said([python, "-c", OPENAI, address, key, body, f"prompt/{SLUG}"]))
     assert output == LATE_IS
     refused = httpx.post(f"{address}/", headers={"X-API-Key": key}, json={"text": LATE})
     assert (refused.status_code, refused.json()["code"]) == (400, "variable_invalid")

@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,7 +21,9 @@ import jsonschema
 import pytest
 
 from embedded import echo_model, echo_server, toy_server
-from embedded.layout import ROOT
+from embedded.installation import make_installation
+from embedded.layout import ROOT, Layout, make_directories
+from embedded.parts import Parts
 from embedded.samples import Server
 
 TRIAGE = {
@@ -57,7 +60,9 @@ def toy() -> Iterator[httpx.Client]:
         stderr=subprocess.DEVNULL,
     )
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+        # A connection for each call: it closes some after a stream without having said so.
+        alone = httpx.Limits(max_keepalive_connections=0)
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, limits=alone) as client:
             _wait(client, process)
             yield client
     finally:
@@ -231,3 +236,16 @@ def test_no_web_site_may_call_the_toy(toy: httpx.Client) -> None:
 def test_the_file_is_the_one_that_its_page_describes() -> None:
     page = (toy_server.FILE.parent / "README.md").read_text(encoding="utf-8")
     assert hashlib.sha256(toy_server.FILE.read_bytes()).hexdigest() in page
+
+
+@pytest.mark.parametrize(
+    ("is_there", "names"), [(True, ["toy model", "echo model"]), (False, ["echo model"])]
+)
+def test_without_the_toys_wheel_the_echo_is_started_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_there: bool, names: list[str]
+) -> None:
+    monkeypatch.setattr(toy_server, "is_there", lambda: is_there)
+    layout = Layout(tmp_path)
+    make_directories(layout)
+    parts = Parts(make_installation(layout, {}), lock=0)
+    assert [part.name for part in parts.models()] == names
