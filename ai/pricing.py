@@ -101,8 +101,12 @@ class PriceList:
 
     def rate(self, unit: Unit, input_tokens: int) -> int | None:
         """The rate that holds for a call with so much input; None where the list has none."""
-        fitting = [r for r in self.rates if r.unit is unit and r.from_tokens <= input_tokens]
-        return max(fitting, key=lambda r: r.from_tokens).nanos if fitting else None
+        best: Rate | None = None
+        for rate in self.rates:
+            is_fitting = rate.unit is unit and rate.from_tokens <= input_tokens
+            if is_fitting and (best is None or rate.from_tokens > best.from_tokens):
+                best = rate
+        return best.nanos if best else None
 
     def cost(self, usage: Usage) -> int | None:
         """What `usage` costs, in billionths, rounded half up. A sort without a rate of its own costs as its whole.
@@ -134,13 +138,13 @@ class PriceList:
             (Unit.CACHE_WRITE, usage.cache_write),
             (Unit.INPUT_AUDIO, usage.input_audio),
         ):
-            rate = self.rate(unit, usage.input)
+            rate = self.rate(unit, usage.input) if count else None
             if rate is not None:
                 part = min(count, left_in)
                 left_in -= part
                 yield part, rate
         for unit, count in ((Unit.REASONING, usage.reasoning), (Unit.OUTPUT_AUDIO, usage.output_audio)):
-            rate = self.rate(unit, usage.input)
+            rate = self.rate(unit, usage.input) if count else None
             if rate is not None:
                 part = min(count, left_out)
                 left_out -= part

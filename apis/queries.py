@@ -34,6 +34,7 @@ from apis.models import (
     SpecDocument,
     Upstream,
 )
+from apis.models.upstream import AI_KINDS
 from apis.models.words import words_of
 from teams.models import Actor, Team, Verb
 
@@ -388,3 +389,8 @@ def _operation_texts(document: str) -> dict[str, str]:
         for method in (key for key in item if key in METHODS):
             found[f"{method.upper()} {path}"] = json.dumps([shared, item[method]], sort_keys=True)
     return found
+
+
+def is_ai(api: Api) -> bool:
+    """Whether some revision of `api` leads to a prompt or to models."""
+    return Revision.objects.filter(api_version__api=api, upstream__kind__in=AI_KINDS).exists()

@@ -71,9 +71,12 @@ def forget_peak(pid: int) -> None:
 
 def peak_mib(pid: int) -> float:
     """The most memory that a process held since its peak was forgotten."""
-    status = (_PROC / str(pid) / "status").read_text()
-    line = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-    return int(line.split()[1]) / 1024
+    return _status_mib(pid, "VmHWM")
+
+
+def resident_mib(pid: int) -> float:
+    """The memory that a process holds now."""
+    return _status_mib(pid, "VmRSS")
 
 
 def pin(pids: Iterable[int], core: int) -> None:
@@ -81,6 +84,12 @@ def pin(pids: Iterable[int], core: int) -> None:
     for pid in pids:
         for thread in (_PROC / str(pid) / "task").glob("*"):
             os.sched_setaffinity(int(thread.name), {core})
+
+
+def _status_mib(pid: int, name: str) -> float:
+    status = (_PROC / str(pid) / "status").read_text()
+    line = next(line for line in status.splitlines() if line.startswith(name))
+    return int(line.split()[1]) / 1024
 
 
 def _stat(pid: int) -> list[str]:

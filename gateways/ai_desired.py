@@ -20,6 +20,7 @@ from apis.models import UpstreamBinding
 from apis.models.upstream import AI_KINDS
 from gateways.engine.document import (
     AiModel,
+    Budget,
     Caller,
     Endpoint,
     Hop,
@@ -36,6 +37,7 @@ from gateways.engine.document import (
 from gateways.engine.wire import hop_secret
 from gateways.models import AppliedObject, Gateway, GatewayListener, Publication
 from gateways.tokens import open_token
+from subscriptions import models as subscriptions
 from subscriptions.models import Subscription
 
 LONGEST_MS = 3_600_000
@@ -137,6 +139,7 @@ class Published(NamedTuple):
     upstream_id: int
     prompt_id: int | None
     prompt_label: str
+    log_bodies: bool
 
 
 def usable_routes() -> dict[int, str]:
@@ -303,7 +306,7 @@ def endpoint_of(
         "envelope": bool(chosen.get("envelope", True)),
         "stream": bool(chosen.get("stream", True)),
         "max_body": int(chosen.get("max_body", MOST_BODY_BYTES)),
-        "log_bodies": bool(chosen.get("log_bodies", False)),
+        "log_bodies": published.log_bodies,
         "guard": chosen.get("guard") or {},
     }
     needs = (
@@ -336,14 +339,39 @@ def endpoints(published: Iterable[Published]) -> Iterator[Item]:
         yield prompt_of(version, routes[version.route_id])
 
 
-def callers(subscriptions: QuerySet[Subscription], granted: Iterable[str]) -> Iterator[Caller]:
-    """Who pays for the calls of those subscriptions whose public ids are `granted`; one query."""
+def callers(found: QuerySet[Subscription], granted: Iterable[str]) -> Iterator[Caller]:
+    """Who pays for the calls of those subscriptions whose public ids are `granted`, and how many tokens their plan
+    lets them have; one query."""
     wanted = set(granted)
-    rows = subscriptions.order_by().values_list("public_id", "application__team__public_id")
-    for name, team in rows:
+    rows = found.order_by().values_list(
+        "public_id",
+        "application__team__public_id",
+        "plan_revision__rate_tokens",
+        "plan_revision__rate_tokens_period_s",
+    )
+    for name, team, tokens, period_s in rows:
         if name in wanted:
-            content = {"team": team, "tokens": 0, "tokens_period_s": 60}
+            content = {"team": team, "tokens": tokens or 0, "tokens_period_s": period_s}
             yield Caller(name, name, content, (f"{Kind.GRANT}/{name}",))
+
+
+def budgets() -> Iterator[Budget]:
+    """All that calls are held against; one query."""
+    yield from map(budget_of, subscriptions.Budget.objects.standing().told().order_by("pk"))
+
+
+def budget_of(budget: subscriptions.Budget) -> Budget:
+    """A budget as a runtime counts it. Needs what `told` loads."""
+    count = budget.count
+    content = {
+        **{name: getattr(budget, name) for name in ("scope", "scope_id", "period", "unit", "currency")},
+        **{name: getattr(budget, name) for name in ("limit", "hard", "fail_open")},
+        "generation": count.generation,
+        "base": count.base,
+        "base_period": f"{count.base_period:%Y%m%d}" if count.base_period else "",
+        "is_new": count.is_new,
+    }
+    return Budget(budget.public_id, budget.name, content)
 
 
 def hops() -> Iterator[Hop]:

@@ -392,8 +392,9 @@ def publications_on(runtime: Gateway, versions: Collection[int] | None = None) -
 def endpoint_rows(publications: Sequence[Published]) -> list[ai_desired.Published]:
     """What the endpoints of `publications` are made of; one query."""
     bindings = UpstreamBinding.objects.filter(upstream__in={p.upstream_id for p in publications})
-    rows = bindings.values_list("upstream_id", "environment_id", "upstream__prompt_id", "prompt_label")
-    known = {(upstream, environment): (prompt, label) for upstream, environment, prompt, label in rows}
+    names = ("upstream__prompt_id", "prompt_label", "log_bodies")
+    rows = bindings.values_list("upstream_id", "environment_id", *names)
+    known = {(upstream, environment): chosen for upstream, environment, *chosen in rows}
     return [
         ai_desired.Published(p.public_id, p.label, p.team, p.api, p.policies, p.upstream_id, *known[p.bound])
         for p in publications
@@ -409,6 +410,7 @@ def endpoints_of(publications: Sequence[Published]) -> dict[str, Endpoint]:
 
 def _on_every_runtime(routes: _Routes, with_values: bool) -> Iterator[Item]:
     yield from ai_desired.shared(with_values=with_values)
+    yield from ai_desired.budgets()
     yield from ai_desired.endpoints(endpoint_rows(routes.publications))
 
 

@@ -132,6 +132,7 @@ AI_EVENTS = (
     *("ai_model.added", "ai_model.changed", "model_price.overridden", "model_price.override_cleared"),
     *("model_route.created", "model_route.changed", "model_route.retired"),
     *("prompt.version_frozen", "prompt.label_moved"),
+    *("budget.set", "budget.changed", "budget.retired"),
 )
 """What only AI runtimes have to do with."""
 

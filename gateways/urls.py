@@ -43,7 +43,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="publication-withdraw",
     ),
     re_path(
-        r"^enforcement/(?P<kind>credential|subscription|publication)/(?P<public_id>[a-z0-9_]+)/$",
+        r"^enforcement/(?P<kind>credential|subscription|publication|budget)/(?P<public_id>[a-z0-9_]+)/$",
         fragments.enforcement_strip,
         name="enforcement",
     ),

@@ -76,7 +76,7 @@ RAIL: tuple[Entry, ...] = (
     Entry(
         _("Gateways"), "gateways", also=("/publications/", "/deployments/", "/drift/"), count=drift_waiting
     ),
-    Entry(_("AI"), "prompts", also=("/ai/", "/offer/prompts/")),
+    Entry(_("AI"), "prompts", also=("/ai/", "/offer/prompts/", "/budgets/")),
     Entry(_("Usage"), "usage"),
     Entry(_("Admin"), "administration", also=("/environments/", "/audit/"), shown=_overseer),
 )

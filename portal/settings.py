@@ -333,6 +333,7 @@ SPECTACULAR_SETTINGS = {
         "TestRunStateEnum": "ai.models.TestRun.State",
         "EnforcementStateEnum": "gateways.models.EnforcementState",
         "ProviderStateEnum": "ai.models.Provider.State",
+        "BudgetUnitEnum": "subscriptions.models.Budget.Unit",
     },
 }
 
@@ -379,6 +380,12 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "options": {"expires": 30},
     },
     "sweep-drift": {"task": "gateways.tasks.sweep_drift", "schedule": 10.0, "options": {"expires": 10}},
+    "take-stock-of-budgets": {
+        "task": "usage.tasks.take_stock_of_budgets",
+        "schedule": 10.0,
+        "options": {"expires": 10},
+    },
+    "warn-of-budgets": {"task": "usage.tasks.warn_of_budgets", "schedule": 60.0, "options": {"expires": 60}},
     "seal-audit-events": {"task": "audit.tasks.seal", "schedule": 30.0, "options": {"expires": 30}},
     "retire-sunset-versions": {
         "task": "apis.tasks.retire_sunset_versions",
@@ -440,6 +447,7 @@ MAILERS = {
 
 # --- Usage --------------------------------------------------------------------------------------
 USAGE_RECORD_DAYS = env.number("USAGE_RECORD_DAYS", 40, least=1)
+USAGE_BODY_DAYS = env.number("USAGE_BODY_DAYS", 7, least=1)
 
 # --- Where traffic may go -----------------------------------------------------------------------
 UPSTREAM_NETWORKS = env.networks("UPSTREAM_NETWORKS", LOOPBACK if EMBEDDED else "")

@@ -155,6 +155,8 @@ def limits_of(revision: PlanRevision) -> dict[str, Any]:
         "burst": revision.burst,
         "quota_day": revision.quota_day,
         "quota_month": revision.quota_month,
+        "rate_tokens": revision.rate_tokens,
+        "rate_tokens_period_s": revision.rate_tokens_period_s,
         "price_nano": revision.price_nano,
         "currency": revision.currency,
     }

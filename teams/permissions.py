@@ -21,6 +21,7 @@ class Verb(StrEnum):
     CREDENTIAL_MANAGE = "credential.manage"
     SUBSCRIPTION_SUSPEND = "subscription.suspend"
     USAGE_VIEW = "usage.view"
+    BODY_VIEW = "body.view"
     GATEWAY_VIEW = "gateway.view"
     GATEWAY_COMPARE = "gateway.compare"
     GATEWAY_MANAGE = "gateway.manage"
@@ -31,6 +32,8 @@ class Verb(StrEnum):
     PROMPT_VIEW = "prompt.view"
     PROMPT_EDIT = "prompt.edit"
     PROMPT_RELEASE = "prompt.release"
+    BUDGET_VIEW = "budget.view"
+    BUDGET_MANAGE = "budget.manage"
 
 
 class Scope(StrEnum):
@@ -61,6 +64,7 @@ TEAM_TABLE: Mapping[Verb, frozenset[str]] = {
     Verb.CREDENTIAL_MANAGE: frozenset({OWNER, PUBLISHER, DEVELOPER}),
     Verb.SUBSCRIPTION_SUSPEND: frozenset({OWNER, PUBLISHER}),
     Verb.USAGE_VIEW: frozenset({OWNER, PUBLISHER, DEVELOPER, VIEWER}),
+    Verb.BODY_VIEW: frozenset({OWNER, PUBLISHER, DEVELOPER}),
     Verb.GATEWAY_VIEW: frozenset({OWNER, PUBLISHER}),
     Verb.GATEWAY_COMPARE: frozenset({OWNER, PUBLISHER}),
     Verb.GATEWAY_MANAGE: frozenset(),
@@ -71,6 +75,8 @@ TEAM_TABLE: Mapping[Verb, frozenset[str]] = {
     Verb.PROMPT_VIEW: frozenset({OWNER, PUBLISHER, DEVELOPER, VIEWER}),
     Verb.PROMPT_EDIT: frozenset({OWNER, PUBLISHER, DEVELOPER}),
     Verb.PROMPT_RELEASE: frozenset({OWNER, PUBLISHER}),
+    Verb.BUDGET_VIEW: frozenset({OWNER, PUBLISHER, DEVELOPER, VIEWER}),
+    Verb.BUDGET_MANAGE: frozenset({OWNER}),
 }
 """What a role in a team allows on that team's objects."""
 
@@ -87,6 +93,7 @@ PLATFORM_TABLE: Mapping[Verb, frozenset[str]] = {
     Verb.CREDENTIAL_MANAGE: frozenset(),
     Verb.SUBSCRIPTION_SUSPEND: frozenset({ADMINISTRATOR}),
     Verb.USAGE_VIEW: frozenset({ADMINISTRATOR, AUDITOR}),
+    Verb.BODY_VIEW: frozenset(),
     Verb.GATEWAY_VIEW: frozenset({ADMINISTRATOR, APPROVER, AUDITOR}),
     Verb.GATEWAY_COMPARE: frozenset({ADMINISTRATOR}),
     Verb.GATEWAY_MANAGE: frozenset({ADMINISTRATOR}),
@@ -97,6 +104,8 @@ PLATFORM_TABLE: Mapping[Verb, frozenset[str]] = {
     Verb.PROMPT_VIEW: frozenset({ADMINISTRATOR, AUDITOR}),
     Verb.PROMPT_EDIT: frozenset(),
     Verb.PROMPT_RELEASE: frozenset(),
+    Verb.BUDGET_VIEW: frozenset({ADMINISTRATOR, AUDITOR}),
+    Verb.BUDGET_MANAGE: frozenset({ADMINISTRATOR}),
 }
 """What a platform role allows on the objects of every team.
 
@@ -116,6 +125,7 @@ SCOPE_OF: Mapping[Verb, Scope] = {
     Verb.CREDENTIAL_MANAGE: Scope.SUBSCRIPTIONS_WRITE,
     Verb.SUBSCRIPTION_SUSPEND: Scope.SUBSCRIPTIONS_WRITE,
     Verb.USAGE_VIEW: Scope.READ,
+    Verb.BODY_VIEW: Scope.READ,
     Verb.GATEWAY_VIEW: Scope.READ,
     Verb.GATEWAY_COMPARE: Scope.GATEWAYS_WRITE,
     Verb.GATEWAY_MANAGE: Scope.GATEWAYS_WRITE,
@@ -126,6 +136,8 @@ SCOPE_OF: Mapping[Verb, Scope] = {
     Verb.PROMPT_VIEW: Scope.READ,
     Verb.PROMPT_EDIT: Scope.AI_WRITE,
     Verb.PROMPT_RELEASE: Scope.AI_WRITE,
+    Verb.BUDGET_VIEW: Scope.READ,
+    Verb.BUDGET_MANAGE: Scope.AI_WRITE,
 }
 
 ROLE_ORDER = (VIEWER, DEVELOPER, PUBLISHER, OWNER)

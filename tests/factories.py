@@ -34,9 +34,10 @@ from audit.models import ActorKind
 from gateways.engine.document import value_digest
 from gateways.models import BasePathClaim, Gateway, GatewayListener, GatewayNode, Publication
 from gateways.tokens import put_token
+from subscriptions.actions import BudgetValues, set_budget
 from subscriptions.keys import key_digest, make_key, seal_key
-from subscriptions.models import AccessRequest, Application, Credential, Subscription
-from teams.models import ApiToken, Membership, ServiceAccount, Team, TeamRole, User
+from subscriptions.models import AccessRequest, Application, Budget, Credential, Subscription
+from teams.models import SYSTEM, ApiToken, Membership, ServiceAccount, Team, TeamRole, User
 from teams.permissions import Scope
 from teams.tokens import make_token
 
@@ -323,3 +324,9 @@ def make_publication(version: ApiVersion, gateway: Gateway, environment: str = "
         claim=claim,
         revision=version.revisions.first() or make_revision(version),
     )
+
+
+def make_budget(target: Any, *, team: Team | None = None, name: str = "Budget", **values: Any) -> Budget:
+    """A hard budget of a thousand US dollars a month for `target`."""
+    usual = {"limit": 1_000_000_000_000, "currency": "USD", **values}
+    return set_budget(name, target, BudgetValues(**usual), actor=SYSTEM, team=team)

@@ -68,6 +68,12 @@ class AiCall(NamedTuple):
     labels: dict[str, str]
 
 
+class AiMark(NamedTuple):
+    """From there on the runtime counts calls of these budgets itself, by the generation it does so under."""
+
+    generations: dict[str, str]
+
+
 _PATHS = {"prompt": "", "chat": "/chat/completions", "messages": "/messages", "responses": "/responses"}
 
 
@@ -84,7 +90,7 @@ def as_call(call: AiCall, base_path: str) -> Call:
 _REASONS = {"quota_exceeded": "quota", "rate_limit_exceeded": "RL", "not_subscribed": "client_not_allowed"}
 
 
-def read_ai_calls(body: bytes, *, base: int = 0, now: datetime) -> Iterator[tuple[int, AiCall]]:
+def read_ai_lines(body: bytes, *, base: int = 0, now: datetime) -> Iterator[tuple[int, AiCall | AiMark]]:
     """The complete lines of `body`, each with its byte offset in the segment, in which `body` begins at `base`.
 
     Raises FeedMalformed, as `usage.feed.read_calls` does.
@@ -92,10 +98,16 @@ def read_ai_calls(body: bytes, *, base: int = 0, now: datetime) -> Iterator[tupl
     start = 0
     while (end := body.find(b"\n", start)) >= 0:
         try:
-            yield base + start, _call(json.loads(body[start:end].decode()), now)
+            yield base + start, _line(json.loads(body[start:end].decode()), now)
         except (ValueError, TypeError, OverflowError, RecursionError, KeyError) as error:
             raise FeedMalformed(base + start, end + 1 - start, str(error)[:200]) from error
         start = end + 1
+
+
+def _line(row: object, now: datetime) -> AiCall | AiMark:
+    if isinstance(row, list) and len(row) == 2 and row[0] == "mark":
+        return AiMark({_text(name, 40): _text(value, 32) for name, value in dict(row[1]).items()})
+    return _call(row, now)
 
 
 def _call(row: object, now: datetime) -> AiCall:

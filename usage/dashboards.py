@@ -10,9 +10,10 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from ai.models import AiModel, PromptVersion
 from apis.models import Api, Environment, Plan
 from gateways.models import Gateway
-from subscriptions.models import Application
+from subscriptions.models import Application, Subscription
 from usage.queries import UsageScope, overview, summary
 from usage.ranges import Window
 from usage.sums import Figures
@@ -33,12 +34,17 @@ MOST_ROWS = 10
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A figure with its change against the period before (a share; None where there was nothing)."""
+    """A figure with its change against the period before (a share; None where there was nothing).
+
+    `detail` says more about it. Money is 1e-9 of `currency`.
+    """
 
     label: str
     value: Any
     kind: str
     change: float | None
+    detail: str = ""
+    currency: str = ""
 
     @property
     def rose(self) -> bool:
@@ -93,14 +99,15 @@ def dashboard(scope: UsageScope, window: Window, by: Iterable[str]) -> Dashboard
 
 def _tiles(now: Figures, before: Figures) -> list[Tile]:
     return [
-        Tile(_("Calls"), now.calls, "count", _change(now.calls, before.calls)),
-        Tile(_("Errors"), now.error_rate, "share", _change(now.error_rate, before.error_rate)),
-        Tile(_("p95 latency"), now.p95, "ms", _change(now.p95, before.p95)),
-        Tile(_("Sent"), now.bytes_out, "bytes", _change(now.bytes_out, before.bytes_out)),
+        Tile(_("Calls"), now.calls, "count", change_of(now.calls, before.calls)),
+        Tile(_("Errors"), now.error_rate, "share", change_of(now.error_rate, before.error_rate)),
+        Tile(_("p95 latency"), now.p95, "ms", change_of(now.p95, before.p95)),
+        Tile(_("Sent"), now.bytes_out, "bytes", change_of(now.bytes_out, before.bytes_out)),
     ]
 
 
-def _change(now: float | None, before: float | None) -> float | None:
+def change_of(now: float | None, before: float | None) -> float | None:
+    """The change against before as a share; None where there is nothing to compare with."""
     return (now - before) / before if now is not None and before else None
 
 
@@ -134,7 +141,7 @@ def _rounded(value: float | None) -> float | None:
 
 def _breakdown(by: str, found: list[tuple[str, Figures]], total: int) -> Breakdown:
     shown = found[:MOST_ROWS]
-    labels = _labels(by, [name for name, _figures in shown])
+    labels = labels_of(by, [name for name, _figures in shown])
     rows = [
         BreakdownRow(
             name, labels.get(name) or name or _("not known"), figures, figures.calls / total if total else 0
@@ -156,11 +163,28 @@ def _application_names(ids: list[str]) -> dict[str, str]:
     return {public_id: f"{name} · {team}" for public_id, name, team in rows}
 
 
+def _subscription_names(ids: list[str]) -> dict[str, str]:
+    found = Subscription.objects.filter(public_id__in=ids).select_related("application", "api_version__api")
+    return {row.public_id: f"{row.application.name} · {row.api_version}" for row in found}
+
+
+def _model_names(ids: list[str]) -> dict[str, str]:
+    return {
+        row.public_id: row.name
+        for row in AiModel.objects.filter(public_id__in=ids).select_related("provider")
+    }
+
+
+def _prompt_names(ids: list[str]) -> dict[str, str]:
+    found = PromptVersion.objects.filter(public_id__in=ids).select_related("prompt")
+    return {row.public_id: f"{row.prompt.name} v{row.number}" for row in found}
+
+
 def _unknown_caller(labels: Callable[[list[str]], dict[str, str]]) -> Callable[[list[str]], dict[str, str]]:
     return lambda ids: {**labels(ids), "": _("refused before the caller was known")}
 
 
-def _labels(by: str, ids: list[str]) -> dict[str, str]:
+def labels_of(by: str, ids: list[str]) -> dict[str, str]:
     """Names of the objects behind `ids`."""
     return READERS[by](ids) if by in READERS else {}
 
@@ -171,6 +195,9 @@ READERS: Mapping[str, Callable[[list[str]], dict[str, str]]] = {
     "environment": _names(Environment),
     "gateway": _names(Gateway),
     "application": _unknown_caller(_application_names),
+    "subscription": _unknown_caller(_subscription_names),
+    "model": lambda ids: {**_model_names(ids), "": _("no model: from the cache, or refused before")},
+    "prompt": lambda ids: {**_prompt_names(ids), "": _("messages of the caller's own")},
     "operation": lambda _ids: {"": _("not in the document")},
     "status": lambda _ids: {"0": _("broken off")},
     "key_id": lambda ids: {key: f"{key[:8]}…" if key else _("no known key") for key in ids},
@@ -184,4 +211,7 @@ TITLES: Mapping[str, Any] = {
     "operation": gettext_lazy("By operation"),
     "key_id": gettext_lazy("By key"),
     "status": gettext_lazy("By status"),
+    "model": gettext_lazy("By model"),
+    "prompt": gettext_lazy("By prompt version"),
+    "subscription": gettext_lazy("By subscription"),
 }

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from django.db import connection
-from django.db.models import Max, QuerySet
+from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
 
 from apis.models import Api
-from gateways.models import GatewayNode, Publication
+from apis.models.upstream import AI_KINDS
+from gateways.models import Gateway, GatewayNode, Publication
 from subscriptions.models import Application, Credential, Subscription
 from teams.models import Actor, Verb
+from usage.ai_sums import DIMENSIONS as AI_DIMENSIONS
+from usage.ai_sums import AiQuestion
 from usage.models import FeedCheckpoint, FeedLoss
 from usage.ranges import Window
 from usage.sums import ALL, SLOT, Figures, Question
@@ -50,6 +53,12 @@ class UsageScope:
     def narrowed(self, **more: str) -> UsageScope:
         """The same with more equalities; empty values narrow nothing."""
         return UsageScope({**self.equal, **{name: value for name, value in more.items() if value}})
+
+    def ask_ai(self, window: Window) -> AiQuestion | None:
+        """The question for what these calls consumed at models; None where that is not told apart so far."""
+        if set(self.equal) - AI_DIMENSIONS:
+            return None
+        return AiQuestion({name: [value] for name, value in self.equal.items()}, window)
 
     def ask(self, window: Window) -> Question:
         """The question for figures of these calls in `window`."""
@@ -187,19 +196,23 @@ def _marks(gateways: Collection[int]) -> dict[tuple[int, str], datetime]:
 
 
 def gateways_of_api(api: int) -> list[int]:
-    """Primary keys of the gateways on which an API was ever published."""
-    return list(
-        Publication.objects.filter(api_version__api=api)
-        .order_by()
-        .values_list("gateway", flat=True)
-        .distinct()
-    )
+    """Primary keys of the gateways on which an API was ever published, and of the AI runtimes behind them."""
+    return _with_runtimes(Publication.objects.filter(api_version__api=api))
 
 
 def gateways_of_application(application: int) -> list[int]:
-    """Primary keys of the gateways on which an application may call."""
-    versions = Publication.objects.filter(api_version__subscriptions__application=application)
-    return list(versions.order_by().values_list("gateway", flat=True).distinct())
+    """Primary keys of the gateways on which an application may call, and of the AI runtimes behind them."""
+    return _with_runtimes(Publication.objects.filter(api_version__subscriptions__application=application))
+
+
+def _with_runtimes(publications: QuerySet[Publication]) -> list[int]:
+    """Figures of AI calls are whole only when the runtimes have told of them, too."""
+    behind = publications.filter(revision__upstream__kind__in=AI_KINDS)
+    runtimes = Gateway.objects.filter(
+        kind=Gateway.Kind.AI_RUNTIME, listeners__environment__in=behind.values("environment")
+    )
+    found = Gateway.objects.filter(Q(pk__in=publications.values("gateway")) | Q(pk__in=runtimes.values("pk")))
+    return list(found.order_by().values_list("pk", flat=True))
 
 
 def last_seen(key_ids: Iterable[str]) -> dict[str, datetime]:

@@ -174,7 +174,7 @@ class Question:
         with connection.cursor() as cursor:
             cursor.execute(statement, [*[self.window.start] * groups.count(SLOT), *conditions])
             for mask, value, status_class, calls, sent in cursor.fetchall():
-                figures = found[groups[_unset(mask, len(groups))]][value]
+                figures = found[groups[group_of(mask, len(groups))]][value]
                 figures.calls += calls
                 figures.by_class[status_class] += calls
                 figures.bytes_out += sent
@@ -189,12 +189,16 @@ class Question:
 
     def _expression(self, group: str) -> str:
         if group == SLOT:
-            seconds = int(self.window.range.step.total_seconds())
-            return f"floor(extract(epoch FROM at - %s) / {seconds})::int::text"
+            return slot_expression(self.window)
         return f"{group}::text" if group else "''::text"
 
 
-def _unset(mask: int, count: int) -> int:
+def slot_expression(window: Window) -> str:
+    """The number of a row's slot in `window` as SQL, whose one parameter is the start of the window."""
+    return f"floor(extract(epoch FROM at - %s) / {int(window.range.step.total_seconds())})::int::text"
+
+
+def group_of(mask: int, count: int) -> int:
     """Which of `count` groupings a row is of: the one whose bit is not set, the last one being the lowest."""
     return next(number for number in range(count) if not mask >> (count - 1 - number) & 1)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -16,8 +17,9 @@ import uvicorn
 import uvloop
 
 from ai.runtime.app import Trials
-from ai.runtime.budgets import Counters
 from ai.runtime.control import build
+from ai.runtime.counters import Counters
+from ai.runtime.counters import Server as CounterServer
 from ai.runtime.egress import guarded_connector
 from ai.runtime.listening import Server, Tls
 from ai.runtime.settings import Settings, SettingsError, read_settings
@@ -27,6 +29,10 @@ from ai.runtime.vendors import Vendors
 logger = structlog.get_logger(__name__)
 
 REDIS_S = 1.0
+REDIS_CONNECTIONS = 64
+"""Calls wait for one of these: Redis does one thing at a time anyhow, and a pool that refuses would fail calls."""
+_COLLECT_AFTER = 10_000
+"""So many new objects. Calls leave no cycles behind worth looking for as often as Python does."""
 
 
 def main() -> int:
@@ -37,6 +43,7 @@ def main() -> int:
         sys.stderr.write(f"The AI runtime does not start. {error}\n")
         return 2
     _configure_logs()
+    gc.set_threshold(_COLLECT_AFTER, 10, 10)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.Runner(loop_factory=uvloop.new_event_loop).run(_run(settings))
     return 0
@@ -44,7 +51,7 @@ def main() -> int:
 
 async def _run(settings: Settings) -> None:
     """Serve calls and the control socket until a signal says to stop; then let calls that are under way finish."""
-    counters = Counters(_redis(settings.redis_url))
+    counters = Counters(CounterServer(_redis(settings.redis_url)), settings.sequence)
     trials = Trials(Vendors(guarded_connector(settings.networks)), settings.ticket_key, settings.origins)
     tls = Tls(settings.tls_certificate, settings.tls_key)
     runtime, listening, ruler = build(settings.directory, settings.feed, counters, trials, tls)
@@ -59,17 +66,27 @@ async def _run(settings: Settings) -> None:
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, _stop, control)
+    counting = asyncio.create_task(ruler.recount.keep())
     await control.serve()
+    counting.cancel()
     await listening.close()
     runtime.service.feed.close()
     await trials.vendors.close()
-    await counters.close()
+    counters.remember()
+    await counters.server.close()
 
 
 def _redis(url: str) -> redis.Redis | None:
     if not url:
         return None
-    return redis.Redis.from_url(url, socket_timeout=REDIS_S, socket_connect_timeout=REDIS_S)
+    pool = redis.BlockingConnectionPool.from_url(
+        url,
+        max_connections=REDIS_CONNECTIONS,
+        timeout=REDIS_S,
+        socket_timeout=REDIS_S,
+        socket_connect_timeout=REDIS_S,
+    )
+    return redis.Redis.from_pool(pool)
 
 
 def _stop(control: uvicorn.Server) -> None:

@@ -89,10 +89,10 @@ class Request:
             }
         )
 
-    async def send(self, piece: bytes, *, last: bool = False) -> None:
-        """A piece of a stream."""
+    def send(self, piece: bytes, *, last: bool = False) -> Awaitable[None]:
+        """A piece of a stream, once it is awaited."""
         self.bytes_out += len(piece)
-        await self._send({"type": "http.response.body", "body": piece, "more_body": not last})
+        return self._send({"type": "http.response.body", "body": piece, "more_body": not last})
 
     def watch(self) -> asyncio.Task[None]:
         """A task that ends when the caller leaves. Only after the body was read; cancel it when the answer is out."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ai.runtime.asgi import Request
@@ -21,6 +21,8 @@ HOP_PREFIX = "/-/"
 HOP_HEADER = "x-gatehouse-hop"
 SUBSCRIPTION_HEADER = "x-gatehouse-subscription"
 MOST_KEY_CHARACTERS = 200
+MOST_BASE_PATH_CHARACTERS = 300
+"""As the portal allows; what stands behind them in a path is not looked at, however many slashes are there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +97,9 @@ def _endpoint_at(
     environment = environments.get(host, environments.get(""))
     found = [
         endpoint
-        for endpoint in snapshot.endpoints.values()
-        if endpoint.environment == environment
-        and endpoint.host in {"", host}
-        and _begins(request.path, endpoint.base_path)
+        for base in _beginnings(request.path)
+        for endpoint in snapshot.by_base_path.get(base, ())
+        if endpoint.environment == environment and endpoint.host in {"", host}
     ]
     if not found:
         raise Refused(
@@ -108,8 +109,13 @@ def _endpoint_at(
     return best, request.path[len(best.base_path) :].removeprefix("/")
 
 
-def _begins(path: str, base: str) -> bool:
-    return path == base or path.startswith(f"{base}/")
+def _beginnings(path: str) -> Iterator[str]:
+    """The base paths that a path may be below: itself, and whatever stands before one of its slashes."""
+    yield path
+    end = path.rfind("/", 0, MOST_BASE_PATH_CHARACTERS + 1)
+    while end >= 0:
+        yield path[:end]
+        end = path.rfind("/", 0, end)
 
 
 def _check_block(subscription: Subscription) -> None:

@@ -1,12 +1,13 @@
 """How a runtime is ruled by its agent: over a socket in its own directory, never over the address that callers use.
 
 `GET /state` tells what is in force, `POST /load` takes up the files on disk, `POST /check` only looks at what is sent,
-`POST /reopen` goes on in a new feed file, `GET /metrics` is for Prometheus.
+`POST /reopen` goes on in a new feed file.
 """
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,14 +17,16 @@ import structlog
 
 from ai.runtime.app import Runtime, Trials
 from ai.runtime.asgi import Receive, Request, Scope, Send
-from ai.runtime.budgets import Counters
+from ai.runtime.budgets import Budgets
 from ai.runtime.cache import AnswerCache
+from ai.runtime.counters import Counters
 from ai.runtime.exchange import Exchange
 from ai.runtime.feed import Feed
 from ai.runtime.health import Health
 from ai.runtime.listening import Listening, Tls
 from ai.runtime.rates import Rates
-from ai.runtime.snapshot import FILES, Snapshot, SnapshotError, digests, read_snapshot
+from ai.runtime.recount import Recount
+from ai.runtime.snapshot import FILES, Budget, Snapshot, SnapshotError, digests, read_snapshot
 from ai.runtime.work import Service
 
 logger = structlog.get_logger(__name__)
@@ -41,6 +44,7 @@ class Ruler:
         self._health = health
         self._directory = directory
         self._digests: Mapping[str, str] = {}
+        self.recount = Recount(runtime.service.counters, lambda: runtime.service.feed)
 
     async def load(self) -> None:
         """Take up the files on disk. Raises SnapshotError: then the old snapshot stays in force."""
@@ -48,9 +52,15 @@ class Ruler:
         snapshot = await asyncio.to_thread(read_snapshot, files)
         bound = self._listening.bind(snapshot.places)
         old = self._runtime.service
+        # What is known of budgets already in force is brought in before they are: their calls never wait for it.
+        known = old.counters.generations
+        await self.recount.once([budget for budget in _all(snapshot.budgets) if budget.id in known])
         self._runtime.service = Service(snapshot, old.exchange, old.counters, old.rates, old.cache, old.feed)
+        old.counters.budgets = snapshot.budgets
+        await self.recount.once()
         await self._listening.use(snapshot.places, bound)
         self._digests = digests(files)
+        _leave_out_of_collections()
         logger.info("loaded", endpoints=len(snapshot.endpoints), models=len(snapshot.models))
 
     def _read(self) -> dict[str, bytes]:
@@ -96,6 +106,17 @@ class Ruler:
             "counters_stale": service.counters.is_stale,
             "resting": self._health.report(),
         }
+
+
+def _all(budgets: Budgets) -> list[Budget]:
+    return [budget for of_scope in budgets.values() for budget in of_scope]
+
+
+def _leave_out_of_collections() -> None:
+    """Have the collector of garbage look at what calls leave behind, never again at all of a snapshot."""
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 def _check(files: Mapping[str, str]) -> None:

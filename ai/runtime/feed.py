@@ -23,11 +23,14 @@
 | 16 | attempts | list | every try, see below |
 | 17 | holds | list of str | public ids of the budgets that it counted against |
 | 18 | team | str | public id of the team that pays |
-| 19 | bodies | object or null | `{"input", "output"}`, redacted, only where the team asked for it |
+| 19 | bodies | object or null | `{"input", "output", "is_cut"}`, redacted (bodies.py), where the team wants it |
 | 20 | labels | object | what a run of the editor is for, as its ticket says |
 
 An attempt is `[model, provider_key, status, code, vendor_ms, input, output, cached_input, cache_write, reasoning,
 input_audio, output_audio, estimated, cost_nanos or null, currency, price_version]`: each is a row of the ledger.
+
+A line `["mark", {budget: generation}]` is no call: from there on this runtime counts calls of these budgets in Redis,
+under the generation that is named (`ai.runtime.recount`).
 
 **Offsets** count bytes of the file. Lines never change and the file only grows; a new file is a new segment.
 """
@@ -36,6 +39,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -117,9 +121,16 @@ class Feed:
 
     def add(self, record: Record) -> None:
         """Write a call down, at the end of this turn of the loop at the latest."""
+        self._add(record.line())
+
+    def mark(self, generations: Mapping[str, str]) -> None:
+        """Mark from where on calls are counted under other generations, by budget."""
+        self._add(orjson.dumps(["mark", dict(generations)]) + b"\n")
+
+    def _add(self, line: bytes) -> None:
         if not self._waiting:
             asyncio.get_running_loop().call_soon(self.flush)
-        self._waiting.append(record.line())
+        self._waiting.append(line)
 
     def flush(self) -> None:
         """Write what waits."""

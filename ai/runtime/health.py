@@ -41,6 +41,8 @@ class Health:
 
     def pick_key(self, model: Model, tried: Iterable[str] = ()) -> ProviderKey | None:
         """A key that does not rest, by weight; one that was not tried in this call if there is one. None: all rest."""
+        if len(model.provider.keys) == 1 and not self._rests:
+            return model.provider.keys[0]
         now = self._clock()
         awake = [key for key in model.provider.keys if self._rests_until(key, model) <= now]
         fresh = [key for key in awake if key.id not in set(tried)] or awake
@@ -86,6 +88,8 @@ class Health:
         """The models to try, first to last: by rank, among equals by weight; those that fail again and again not."""
         now = self._clock()
         usable = [t for t in route.targets if self._breaker(t.model.id).open_until <= now]
+        if len(usable) < 2:
+            return usable
         return sorted(usable, key=lambda t: (t.rank, self._rng.random() ** (1 / max(1, t.weight)) * -1))
 
     def note_model(self, route: ModelRoute, target: Target, *, failed: bool) -> None:

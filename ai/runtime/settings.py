@@ -21,7 +21,8 @@ class Settings:
     Where it is called stands in the snapshot. `control` GATEHOUSE_AI_CONTROL (a socket in the directory); `directory`
     GATEHOUSE_AI_SNAPSHOT (var/ai), the files of the snapshot; `feed` GATEHOUSE_AI_FEED (empty: none is written);
     `redis_url` GATEHOUSE_AI_REDIS_URL (empty: budgets cannot be counted); `networks` GATEHOUSE_AI_NETWORKS, the
-    networks beside the public internet in which vendors may be; `tls_certificate`, `tls_key`
+    networks beside the public internet in which vendors may be; `sequence` GATEHOUSE_AI_SEQUENCE, the file in which it
+    remembers how far the counters were (empty: it does not); `tls_certificate`, `tls_key`
     GATEHOUSE_AI_TLS_CERTIFICATE, _KEY; `ticket_key` GATEHOUSE_AI_TICKET_KEY in hex (empty: no editor); `origins`
     GATEHOUSE_AI_ORIGINS, those that the portal's pages come from.
     """
@@ -31,6 +32,7 @@ class Settings:
     feed: Path | None
     redis_url: str = field(repr=False, default="")
     networks: tuple[Network, ...] = ()
+    sequence: Path | None = None
     tls_certificate: str = ""
     tls_key: str = ""
     ticket_key: bytes = field(repr=False, default=b"")
@@ -41,12 +43,14 @@ def read_settings(environment: Mapping[str, str]) -> Settings:
     """The settings in `environment`. Raises SettingsError with the first that is missing or wrong."""
     directory = Path(environment.get("GATEHOUSE_AI_SNAPSHOT") or "var/ai").absolute()
     feed = environment.get("GATEHOUSE_AI_FEED", "")
+    sequence = environment.get("GATEHOUSE_AI_SEQUENCE", "")
     return Settings(
         control=environment.get("GATEHOUSE_AI_CONTROL") or str(directory / "control.sock"),
         directory=directory,
         feed=Path(feed) if feed else None,
         redis_url=_redis_url(environment.get("GATEHOUSE_AI_REDIS_URL", "")),
         networks=_networks(environment.get("GATEHOUSE_AI_NETWORKS", "")),
+        sequence=Path(sequence) if sequence else None,
         tls_certificate=environment.get("GATEHOUSE_AI_TLS_CERTIFICATE", ""),
         tls_key=environment.get("GATEHOUSE_AI_TLS_KEY", ""),
         ticket_key=_hex(environment, "GATEHOUSE_AI_TICKET_KEY"),

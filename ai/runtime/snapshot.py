@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -158,6 +158,7 @@ class Endpoint:
     environment: str
     team: str
     api: str
+    api_version: str
     prompt: Prompt | None
     prompt_label: str
     versions: Mapping[int, Prompt]
@@ -212,6 +213,7 @@ class Budget:
     """A ceiling for one scope and period: `unit` is tokens or billionths of `currency`.
 
     `hard` refuses calls beyond it, else they are only told. `fail_open` lets calls in where the counters are away.
+    `generation`, `base` (of the period that began at `base_period`, YYYYMMDD) and `is_new`: see `ai.runtime.recount`.
     """
 
     id: str
@@ -224,6 +226,10 @@ class Budget:
     limit: int
     hard: bool
     fail_open: bool
+    generation: str
+    base: int | None
+    base_period: str
+    is_new: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,10 +244,14 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """All of it. `hops` are the digests of the secrets by which gateways in front prove who they are."""
+    """All of it. `hops` are the digests of the secrets by which gateways in front prove who they are.
+
+    `by_base_path` has the endpoints once more: those of each base path, whatever their environment and host.
+    """
 
     models: Mapping[str, Model] = field(default_factory=dict)
     endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
+    by_base_path: Mapping[str, Sequence[Endpoint]] = field(default_factory=dict)
     subscriptions: Mapping[str, Subscription] = field(default_factory=dict)
     keys: Mapping[str, Key] = field(default_factory=dict)
     budgets: Mapping[tuple[str, str], tuple[Budget, ...]] = field(default_factory=dict)
@@ -287,11 +297,16 @@ class _Reading:
         self._routes = self._by_id("model-routes.json", lambda p: _route(p, self._models))
         self._prompts = self._by_id("prompts.json", lambda p: prompt_of(p, self._routes[p["route"]]))
         budgets: dict[tuple[str, str], list[Budget]] = defaultdict(list)
-        for budget in self._by_id("budgets.json", lambda p: Budget(**_without_kind(p))).values():
+        for budget in self._by_id("budgets.json", _budget).values():
             budgets[budget.scope, budget.scope_id].append(budget)
+        endpoints = self._by_id("endpoints.json", self._endpoint)
+        by_base_path: dict[str, list[Endpoint]] = defaultdict(list)
+        for endpoint in endpoints.values():
+            by_base_path[endpoint.base_path].append(endpoint)
         return Snapshot(
             models=self._models,
-            endpoints=self._by_id("endpoints.json", self._endpoint),
+            endpoints=endpoints,
+            by_base_path=dict(by_base_path),
             subscriptions=self._subscriptions(),
             keys={p["value_digest"]: Key(p["key_id"], p["grant"]) for p in self._items["keys.json"]},
             budgets={scope: tuple(found) for scope, found in budgets.items()},
@@ -328,6 +343,7 @@ class _Reading:
             environment=route["environment"],
             team=plain["team"],
             api=plain["api"],
+            api_version=route["api_version"],
             prompt=self._prompts[plain["prompt"]] if plain["prompt"] else None,
             prompt_label=plain["prompt_label"],
             versions={prompt.number: prompt for prompt in versions},
@@ -349,8 +365,8 @@ def _each[T](what: str, plain: dict[str, Any], read: Callable[[dict[str, Any]], 
         ) from error
 
 
-def _without_kind(plain: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in plain.items() if name != "kind"}
+def _budget(plain: Mapping[str, Any]) -> Budget:
+    return Budget(**{name: plain[name] for name in Budget.__slots__})
 
 
 def _provider_key(plain: Mapping[str, Any]) -> ProviderKey:

@@ -6,7 +6,7 @@ https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-inte
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 MOST_EVENT_BYTES = 4_000_000
@@ -36,8 +36,14 @@ class EventReader:
     def __init__(self) -> None:
         self._buffer = b""
 
-    def feed(self, piece: bytes) -> Iterator[Event]:
+    def feed(self, piece: bytes) -> Iterable[Event]:
         """The events that `piece` completes. Raises EventTooLong."""
+        is_one = not self._buffer and piece.startswith(b"data: ") and piece.find(b"\n") == len(piece) - 2
+        if is_one and piece.endswith(b"\n\n") and b"\r" not in piece:
+            return (Event(b"", piece[6:-2], piece),)  # how most come: one at a time
+        return self._events(piece)
+
+    def _events(self, piece: bytes) -> Iterator[Event]:
         buffer = self._buffer + piece if self._buffer else piece
         start = 0
         while (found := _end_of_event(buffer, start)) is not None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import aiohttp
 from yarl import URL
@@ -27,6 +28,11 @@ class VendorStream:
         self._framing = dialect.framing()
         self._idle_s = idle_s
         self._first: list[Event] = []
+        self._content = response.content
+        self._loop = asyncio.get_running_loop()
+        self._asked_at = 0.0  # 0: nobody waits for the vendor
+        self._stalled = False
+        self._timer = self._loop.call_later(idle_s, self._look_at_clock)
         self.reader: StreamReader = dialect.reader()
         self.passes_chat = dialect.passes_chat
 
@@ -35,52 +41,61 @@ class VendorStream:
 
         Also where they are an error: vendors that are overloaded say so with status 200 in a stream.
         """
-        async for events in self._read():
-            self._first = events
-            reader = self._dialect.reader()
-            for event in events:
-                for _ in reader.read(event):
-                    pass
-            return
-        raise malformed("it ended before it began")
+        first = await self.events()
+        if not first:
+            raise malformed("it ended before it began")
+        reader = self._dialect.reader()
+        for event in first:
+            for _ in reader.read(event):
+                pass
+        self._first = first
 
-    async def batches(self) -> AsyncIterator[list[Event]]:
-        """The events, as many at a time as came together. Raises VendorError when the stream breaks off or stalls."""
+    async def events(self) -> list[Event]:
+        """The next events, as many as came together; none at the end.
+
+        Raises VendorError when the stream breaks off or stalls.
+        """
         if self._first:
-            yield self._first
-        async for events in self._read():
-            yield events
-        rest = self._framing.rest()
-        if rest is not None:
-            yield [rest]
-
-    async def _read(self) -> AsyncIterator[list[Event]]:
-        content = self._response.content
+            first, self._first = self._first, []
+            return first
         try:
             while True:
-                async with asyncio.timeout(self._idle_s):
-                    piece = await content.readany()
+                self._asked_at = self._loop.time()
+                piece = await self._content.readany()
+                self._asked_at = 0.0
                 if not piece:
-                    return
+                    rest = self._framing.rest()
+                    return [] if rest is None else [rest]
                 events = list(self._framing.feed(piece))
                 if events:
-                    yield events
-        except TimeoutError:
-            text = f"The model sent nothing for {self._idle_s:.0f} seconds."
-            raise VendorError(VendorFailure(504, text, "stalled", is_timeout=True)) from None
+                    return events
         except (aiohttp.ClientError, OSError, EventTooLong) as error:
+            if self._stalled:
+                text = f"The model sent nothing for {self._idle_s:.0f} seconds."
+                raise VendorError(VendorFailure(504, text, "stalled", is_timeout=True)) from None
             raise VendorError(
                 VendorFailure(502, f"The model's answer broke off ({type(error).__name__}).", "cut")
             ) from None
 
+    def _look_at_clock(self) -> None:
+        """End a stream that stalls. One timer for all of it: one for each piece would cost more than the piece."""
+        now = self._loop.time()
+        left = self._asked_at + self._idle_s - now if self._asked_at else self._idle_s
+        if left > 0:
+            self._timer = self._loop.call_later(left, self._look_at_clock)
+            return
+        self._stalled = True
+        self._response.close()
+
     def close(self) -> None:
-        """Leave the rest unread and the connection closed."""
+        """Leave the rest unread and the connection closed, unless all of it came."""
+        self._timer.cancel()
         self._response.close()
 
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """A whole answer with status 200."""
+    """A whole answer with status 200. Names of `headers` are found in whatever case."""
 
     body: bytes
     headers: Mapping[str, str]
@@ -110,7 +125,7 @@ class Vendors:
                 response = await self._post(outgoing)
                 async with response:
                     await _raise_failure(response, dialect)
-                    return Whole(await _body(response, MOST_ANSWER_BYTES), _headers(response))
+                    return Whole(await _body(response, MOST_ANSWER_BYTES), response.headers)
         except TimeoutError:
             raise _too_slow(within_s) from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -120,13 +135,13 @@ class Vendors:
         self, outgoing: Outgoing, dialect: Dialect, within_s: float, idle_s: float
     ) -> VendorStream:
         """A stream whose first event is there. Raises VendorError, also where it does not come within `within_s`."""
-        response: aiohttp.ClientResponse | None = None
+        response: aiohttp.ClientResponse | VendorStream | None = None
         begun = False
         try:
             async with asyncio.timeout(within_s):
                 response = await self._post(outgoing)
                 await _raise_failure(response, dialect)
-                stream = VendorStream(response, dialect, idle_s)
+                response = stream = VendorStream(response, dialect, idle_s)
                 await stream.begin()
             begun = True
             return stream
@@ -139,11 +154,15 @@ class Vendors:
                 response.close()
 
     async def _post(self, outgoing: Outgoing) -> aiohttp.ClientResponse:
-        # As it is: `%3A` in the name of a model would become a colon, and AWS's signature would not hold.
-        url = URL(outgoing.url, encoded=True)
         return await self._session.post(
-            url, data=outgoing.body, headers=outgoing.headers, allow_redirects=False
+            _url(outgoing.url), data=outgoing.body, headers=outgoing.headers, allow_redirects=False
         )
+
+
+@lru_cache(1024)
+def _url(text: str) -> URL:
+    """As it is: `%3A` in the name of a model would become a colon, and AWS's signature would not hold."""
+    return URL(text, encoded=True)
 
 
 async def _raise_failure(response: aiohttp.ClientResponse, dialect: Dialect) -> None:
@@ -155,7 +174,7 @@ async def _raise_failure(response: aiohttp.ClientResponse, dialect: Dialect) -> 
 
 async def _body(response: aiohttp.ClientResponse, most: int) -> bytes:
     pieces, size = [], 0
-    async for piece in response.content.iter_any():
+    while piece := await response.content.readany():
         size += len(piece)
         if size > most:
             raise malformed(f"it is longer than {most:,} bytes")

@@ -8,25 +8,27 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 
 from ai.pricing import Usage, estimated_tokens
-from ai.prompts.chat import USUAL_MAX_OUTPUT, Most, characters_of
 from ai.prompts.guards import Blocked, Guard, Masking, Side
-from ai.prompts.variables import Variable
-from ai.runtime.budgets import NOTHING_HELD, Cost, Counters, CountersAway, Hold, OverBudget, budgets_of
+from ai.runtime.bodies import loggable
+from ai.runtime.budgets import Bill, Cost, CountersAway, OverBudget, budgets_of, unheld
 from ai.runtime.cache import AnswerCache, cache_key
-from ai.runtime.dialects.chat import max_tokens
+from ai.runtime.counters import Counters, Hold
 from ai.runtime.dialects.contract import Answer, Dialect, Json
 from ai.runtime.errors import Code, Refused, VendorError
+from ai.runtime.estimates import characters_of_answer, characters_of_body, most_of
 from ai.runtime.exchange import Build, Exchange, Served
 from ai.runtime.feed import Attempt, Feed, Record
 from ai.runtime.rates import Rates
-from ai.runtime.snapshot import Endpoint, Model, ModelRoute, Prompt, Snapshot, Subscription
+from ai.runtime.snapshot import Budget, Endpoint, ModelRoute, Prompt, Snapshot, Subscription
 
 DRAIN_S = 5.0
 """How long an answer is read on after its caller left, to learn what it costs: the vendor bills it all the same."""
@@ -58,7 +60,8 @@ class Caller:
 class Task:
     """What a surface wants done: a body for chat completions (without model) and the models that may do it.
 
-    `read` reads a whole answer where it is not that of a chat completion.
+    `read` reads a whole answer where it is not that of a chat completion. `secrets` are texts that nothing that is told
+    may hold.
     """
 
     route: ModelRoute
@@ -70,6 +73,7 @@ class Task:
     cache_parts: tuple[Any, ...] = ()
     is_embedding: bool = False
     read: Callable[[Dialect, bytes], Answer] | None = None
+    secrets: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -108,7 +112,7 @@ class Work:
         self.masking = Masking(task.guard)
         self.headers: dict[str, str] = {}
         self._estimate = 0
-        self._hold: Hold = NOTHING_HELD
+        self._hold = Hold(record.run, datetime.fromtimestamp(record.at_ms / 1000, UTC))
         self._began = time.perf_counter()
 
     async def __aenter__(self) -> Work:
@@ -127,10 +131,12 @@ class Work:
             self.record.status, self.record.code = error.status, error.code.value
         elif error is not None and not self.record.status:
             self.record.status = 499 if isinstance(error, asyncio.CancelledError) else 500
-        try:
-            await asyncio.shield(self._service.counters.settle(self._hold, self._spent()))
-        finally:
-            self._tell(self.record.status or 200, self.record.code)
+        spent = self._spent()
+        self._tell(self.record.status or 200, self.record.code)
+        if self._service.counters.budgets:
+            settlement = self._service.counters.settlement(self._hold, self._budgets(), spent)
+            if settlement is not None:
+                await asyncio.shield(self._service.counters.settle(settlement))
 
     # ---- whole answers ----
 
@@ -181,7 +187,7 @@ class Work:
             raise Refused(502, Code.UPSTREAM_FAILED, text, again=False) from None
 
     def _result(self, served: Served, answer: Answer) -> Result:
-        usage = answer.usage or self._estimated(_characters(answer.chat))
+        usage = answer.usage or self._estimated(characters_of_answer(answer.chat))
         cost, currency, version = self.billed(served, usage)
         return Result(
             chat=answer.chat,
@@ -240,29 +246,33 @@ class Work:
 
     def _estimated(self, characters: int) -> Usage:
         return Usage(
-            input=estimated_tokens(_input_characters(self.task.body)),
+            input=estimated_tokens(characters_of_body(self.task.body)),
             output=0 if self.task.is_embedding else estimated_tokens(characters),
             estimated=True,
         )
 
-    def _spent(self) -> Cost:
+    def _spent(self) -> Bill:
         attempts = self.record.attempts
-        tokens = sum(attempt.usage.total for attempt in attempts)
-        costs = [attempt.cost for attempt in attempts]
-        currency = next((attempt.currency for attempt in attempts if attempt.currency), "")
-        self._put_right(tokens)
-        known = None if None in costs else sum(cost for cost in costs if cost is not None)
-        return Cost(tokens, known, currency)
+        of_models: dict[str, list[Attempt]] = defaultdict(list)
+        for attempt in attempts:
+            of_models[attempt.model].append(attempt)
+        whole = _cost_of(attempts)
+        self._put_right(whole.tokens)
+        return Bill(whole, {model: _cost_of(of_model) for model, of_model in of_models.items()})
 
-    def _most(self) -> Most:
-        """With the dearest of its models: any of them may answer."""
-        at = self.record.at_ms / 1000
-        targets = self.task.route.targets
-        each = [most_of(t.model, self.task.body, at, is_embedding=self.task.is_embedding) for t in targets]
-        costs = [one.nanos for one in each]
-        known = None if None in costs else max(cost for cost in costs if cost is not None)
-        currency = next((one.currency for one in each if one.currency), "")
-        return Most(max(one.input for one in each), max(one.output for one in each), known, currency)
+    def _most(self) -> Bill:
+        """What it may come to with the dearest of its models: any of them may answer."""
+        at, body = self.record.at_ms / 1000, self.task.body
+        each = {
+            target.model.id: most_of(target.model, body, at, is_embedding=self.task.is_embedding)
+            for target in self.task.route.targets
+        }
+        nanos: dict[str, int] = {}
+        for one in each.values():
+            for currency, cost in one.nanos.items():
+                nanos[currency] = max(nanos.get(currency, 0), cost)
+        tokens = max(one.tokens for one in each.values())
+        return Bill(Cost(tokens, nanos, all(one.is_known for one in each.values())), each)
 
     # ---- steps ----
 
@@ -291,40 +301,41 @@ class Work:
     def _admit_rates(self) -> None:
         subscription = self.caller.subscription
         if subscription is not None and subscription.token_rate is not None:
-            self._estimate = self._most().tokens
+            self._estimate = self._most().whole.tokens
             self.headers.update(self._service.rates.take_tokens(subscription, self._estimate))
 
     async def _admit_budgets(self) -> None:
-        budgets = budgets_of(self._service.snapshot.budgets, self._scopes())
+        budgets = self._budgets()
         if not budgets:
             return
         most = self._most()
-        if most.nanos is None and any(budget.hard and budget.unit != "tokens" for budget in budgets):
-            text = (
-                f"The price of a model behind {self.task.route.alias} is not known, so that no budget can hold it. "
-                "Ask the administrator to enter it."
-            )
+        if why := unheld(budgets, most):
+            text = f"{why} Ask the administrator to enter the price, or a budget in its currency."
             raise Refused(402, Code.BUDGET_UNKNOWN, text, again=False)
         self.record.holds = [budget.id for budget in budgets]
         try:
-            cost = Cost(most.tokens, most.nanos, most.currency)
-            self._hold = await self._service.counters.admit(self.record.run, budgets, cost)
+            self._hold = await self._service.counters.admit(self._hold.call, self._hold.at, budgets, most)
         except OverBudget as over:
             text = (
                 f"The budget {over.budget.label} has no room left for this call. "
                 f"Its next {over.budget.period} begins at {over.until:%Y-%m-%d %H:%M} UTC."
             )
             raise Refused(402, Code.BUDGET_EXCEEDED, text, again=False) from None
-        except CountersAway:
-            text = "The budget cannot be counted just now, and it lets no call in uncounted. Try again in a minute."
+        except CountersAway as away:
+            text = (
+                f"The budget {away.budget.label} cannot be counted just now, and it lets no call in uncounted. "
+                "Try again in a minute."
+            )
             raise Refused(503, Code.BUDGET_UNKNOWN, text, retry_after=60) from None
 
-    def _scopes(self) -> list[tuple[str, str]]:
+    def _budgets(self) -> list[Budget]:
+        """Those in force now that it counts against."""
         subscription, endpoint = self.caller.subscription, self.caller.endpoint
-        scopes = [("team", self.caller.team), ("endpoint", endpoint.id)]
+        scopes = [("team", self.caller.team), ("endpoint", f"{endpoint.api_version}@{endpoint.environment}")]
         if subscription is not None:
             scopes += [("application", subscription.application), ("subscription", subscription.id)]
-        return scopes + [("model", target.model.id) for target in self.task.route.targets]
+        scopes += [("model", target.model.id) for target in self.task.route.targets]
+        return budgets_of(self._service.counters.budgets, scopes)
 
     # ---- the cache ----
 
@@ -373,18 +384,21 @@ class Work:
     def _tell(self, status: int, code: str) -> None:
         self.record.status, self.record.code = status, str(code)
         self.record.duration_ms = (time.perf_counter() - self._began) * 1000
+        if self.record.bodies is not None:
+            self.record.bodies = loggable(self.record.bodies, self.task.guard, self.task.secrets)
         self._service.feed.add(self.record)
 
 
-def most_of(model: Model, body: Json, at: float, *, is_embedding: bool = False) -> Most:
-    """What a call of one model may come to at most, by the prices that hold at `at` (POSIX seconds)."""
-    inputs = estimated_tokens(_input_characters(body))
-    wanted = max_tokens(body) or model.max_output or USUAL_MAX_OUTPUT
-    outputs = 0 if is_embedding else wanted * int(body.get("n") or 1)
-    price = model.price(at)
-    if price is None:
-        return Most(inputs, outputs, None, "")
-    return Most(inputs, outputs, price.cost(Usage(input=inputs, output=outputs)), price.currency)
+def _cost_of(attempts: Iterable[Attempt]) -> Cost:
+    """What attempts came to together."""
+    tokens, nanos, is_known = 0, dict[str, int](), True
+    for attempt in attempts:
+        tokens += attempt.usage.total
+        if attempt.cost is None:
+            is_known = False
+        elif attempt.cost:
+            nanos[attempt.currency] = nanos.get(attempt.currency, 0) + attempt.cost
+    return Cost(tokens, nanos, is_known)
 
 
 def blocked_answer(blocked: Blocked) -> Refused:
@@ -393,12 +407,6 @@ def blocked_answer(blocked: Blocked) -> Refused:
     return Refused(
         400, Code.CONTENT_BLOCKED, f"{what} is not let through by the rule: {blocked.rule}.", again=False
     )
-
-
-def redacted(values: Json, variables: Sequence[Variable]) -> Json:
-    """The values of variables as they may be logged."""
-    hidden = {variable.name for variable in variables if variable.sensitive}
-    return {name: "(hidden)" if name in hidden else value for name, value in values.items()}
 
 
 def _each_text(body: Json, change: Any) -> Json:
@@ -430,23 +438,3 @@ def _look_at(message: Json, masking: Masking) -> None:
     for call in message.get("tool_calls") or ():
         function = call["function"]
         function["arguments"] = masking.restored(masking.checked(function["arguments"], Side.OUTPUT))
-
-
-def _input_characters(body: Json) -> int:
-    """The characters that a model reads; an image or a file counts as a thousand tokens."""
-    total = len(orjson.dumps(body["tools"])) if body.get("tools") else 0
-    total += characters_of(body.get("messages") or ())
-    inputs = body.get("input")
-    if isinstance(inputs, str):
-        total += len(inputs)
-    elif isinstance(inputs, list):
-        total += sum(len(one) if isinstance(one, str) else 4 for one in inputs)
-    return total
-
-
-def _characters(chat: Json) -> int:
-    return sum(
-        len(choice["message"].get("content") or "")
-        + len(orjson.dumps(choice["message"].get("tool_calls") or ""))
-        for choice in chat.get("choices", ())
-    )

@@ -19,6 +19,7 @@ from apis.actions.upstreams import (
     create_upstream,
     give_upstream,
     set_binding,
+    set_body_logging,
     set_prompt_label,
 )
 from apis.actions.versions import (
@@ -61,6 +62,7 @@ __all__ = [
     "retire_sunset_versions",
     "retire_version",
     "set_binding",
+    "set_body_logging",
     "set_prompt_label",
     "share_api",
     "unshare_api",

@@ -6,12 +6,14 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apis.actions.records import apply_changes, short_name
 from apis.models import Api, Environment, Plan, PlanLimits, PlanRevision
+from apis.queries import is_ai
 from audit.actions import record_event
 from audit.models import ActionRefused
 from teams.models import Actor, ApproverGroup, Verb
@@ -151,6 +153,9 @@ def _revise(plan: Plan, limits: PlanLimits) -> None:
 
 
 def _save_revision(revision: PlanRevision, limits: PlanLimits) -> PlanRevision:
+    if limits.rate_tokens is not None and not is_ai(revision.plan.api):
+        text = _("Only calls of a prompt or a model consume tokens. Leave this empty for other APIs.")
+        raise ValidationError({"rate_tokens": text})
     for name, value in asdict(limits).items():
         setattr(revision, name, value)
     revision.full_clean()

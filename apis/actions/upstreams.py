@@ -89,6 +89,34 @@ def set_prompt_label(
     return binding
 
 
+@transaction.atomic
+def set_body_logging(
+    upstream: Upstream, *, actor: Actor, environment: Environment, log_bodies: bool
+) -> UpstreamBinding:
+    """Say whether usage keeps what calls of AI ask and answer in `environment`, redacted and for some days.
+
+    Raises PermissionDenied, ActionRefused where `upstream` is no AI or is not offered there.
+    """
+    upstream = Upstream.objects.select_for_update(of=("self",)).select_related("team").get(pk=upstream.pk)
+    actor.require(Verb.API_EDIT, upstream.team)
+    if not upstream.is_ai:
+        raise ActionRefused(_("Only calls of prompts and AI models can be kept. This is an HTTP service."))
+    binding = upstream.bindings.filter(environment=environment).first()
+    if binding is None:
+        text = _("It is not offered in %(environment)s yet. Offer it there first.")
+        raise ActionRefused(text % {"environment": environment})
+    if binding.log_bodies == log_bodies:
+        return binding
+    before = {"environment": environment.slug, "log_bodies": binding.log_bodies}
+    binding.log_bodies = log_bodies
+    binding.full_clean(exclude=["targets"])
+    binding.save()
+    record_event(
+        "binding.set", binding, actor=actor, before=before, after={**before, "log_bodies": log_bodies}
+    )
+    return binding
+
+
 def _require_same_interface(upstream: Upstream, prompt: Prompt, label: str) -> None:
     """Raises ValidationError unless the version of `label` can take the place of those that answer now."""
     # Under the prompt's lock, as labels are moved: what is compared here stays until the binding is saved.

@@ -5,7 +5,7 @@ from apis.forms.catalogue import CatalogueForm
 from apis.forms.environments import EnvironmentForm
 from apis.forms.errors import add_errors
 from apis.forms.plans import PlanForm
-from apis.forms.prompts import OfferPromptForm, PromptLabelForm
+from apis.forms.prompts import BodyLogForm, OfferPromptForm, PromptLabelForm
 from apis.forms.specs import SpecForm
 from apis.forms.upstreams import BindingForm, ChooseUpstreamForm, NewUpstreamForm
 from apis.forms.versions import DeprecateForm, NoteForm
@@ -14,6 +14,7 @@ __all__ = [
     "ApiCreateForm",
     "ApiSettingsForm",
     "BindingForm",
+    "BodyLogForm",
     "CatalogueForm",
     "ChooseUpstreamForm",
     "DeprecateForm",

@@ -9,12 +9,14 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from apis.models import Api, Environment, Plan, PlanLimits, PlanRevision
-from apis.models.plan import PERIODS
+from apis.models.plan import PERIODS, TOKEN_PERIODS
+from apis.queries import is_ai
 from teams.models import ApproverGroup
 
 NANO = 1_000_000_000
 CURRENCIES = [("EUR", "EUR"), ("USD", "USD"), ("GBP", "GBP"), ("CHF", "CHF")]
-LIMIT_FIELDS = ("rate_calls", "rate_period_s", "burst", "quota_day", "quota_month")
+TOKEN_FIELDS = ("rate_tokens", "rate_tokens_period_s")
+LIMIT_FIELDS = ("rate_calls", "rate_period_s", "burst", "quota_day", "quota_month", *TOKEN_FIELDS)
 
 
 class LimitsForm(forms.Form):
@@ -42,6 +44,16 @@ class LimitsForm(forms.Form):
         required=False,
         help_text=_("Calendar month in UTC. Empty: no limit."),
     )
+    rate_tokens = forms.IntegerField(
+        label=_("Tokens of models"),
+        min_value=1,
+        max_value=10**15,
+        required=False,
+        help_text=_("Input and output together, refilled evenly. Empty: no limit."),
+    )
+    rate_tokens_period_s = forms.TypedChoiceField(
+        label=_("per"), choices=TOKEN_PERIODS, coerce=int, initial=60, empty_value="60", required=False
+    )
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or self.cleaned_data
@@ -52,7 +64,12 @@ class LimitsForm(forms.Form):
 
     @property
     def limits(self) -> PlanLimits:
-        return PlanLimits(**{name: self.cleaned_data[name] for name in LIMIT_FIELDS})
+        return PlanLimits(**{name: self.cleaned_data[name] for name in self.limit_fields})
+
+    @property
+    def limit_fields(self) -> list[str]:
+        """The fields of limits that this form has."""
+        return [name for name in LIMIT_FIELDS if name in self.fields]
 
 
 class PlanForm(LimitsForm):
@@ -102,12 +119,15 @@ class PlanForm(LimitsForm):
         self.fields["approvers"].queryset = groups  # type: ignore[attr-defined]
         if not groups:
             del self.fields["approvers"]
+        if not is_ai(api):
+            for name in TOKEN_FIELDS:
+                del self.fields[name]
 
     @property
     def limits(self) -> PlanLimits:
         data = self.cleaned_data
         return PlanLimits(
-            **{name: data[name] for name in (*LIMIT_FIELDS, "approval", "currency", "terms")},
+            **{name: data[name] for name in (*self.limit_fields, "approval", "currency", "terms")},
             price_nano=int((data["price"] or 0) * NANO),
         )
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from ai.models import ModelRoute, Prompt, PromptLabel
 from apis.models import Environment
@@ -83,3 +85,19 @@ class PromptLabelForm(forms.Form):
         super().__init__(data, prefix=environment.slug, initial={"label": label})
         self.environment = environment
         self.fields["label"].choices = _label_choices(prompt)  # type: ignore[attr-defined]
+
+
+class BodyLogForm(forms.Form):
+    """Whether what is asked and answered is kept in one environment."""
+
+    log_bodies = forms.BooleanField(label=_("Keep what is asked and answered"), required=False)
+
+    def __init__(self, data: Any = None, *, environment: Environment, log_bodies: bool) -> None:
+        super().__init__(data, prefix=f"{environment.slug}-bodies", initial={"log_bodies": log_bodies})
+        self.environment = environment
+        days = settings.USAGE_BODY_DAYS
+        self.fields["log_bodies"].help_text = ngettext(
+            "For %(days)s day, redacted, for members of your team. Turned off, nothing more is kept from then on.",
+            "For %(days)s days, redacted, for members of your team. Turned off, nothing more is kept from then on.",
+            days,
+        ) % {"days": days}

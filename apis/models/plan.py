@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 PERIODS = [(1, _("second")), (60, _("minute")), (3600, _("hour"))]
 """Seconds over which a rate is counted."""
 
+TOKEN_PERIODS = [(60, _("minute")), (3600, _("hour")), (86_400, _("day"))]
+
 
 class PlanQuerySet(RecordQuerySet["Plan"]):
     def visible_to(self, actor: Actor) -> PlanQuerySet:
@@ -113,7 +115,9 @@ class PlanRevision(Record):
     """Limits, price and terms of a plan, immutable once published.
 
     Rate: at most `burst` calls at once, refilled by `rate_calls` per `rate_period_s` seconds. Quotas count
-    calls per UTC day and calendar month; null means none. `price_nano` is 1e-9 of `currency` per month.
+    calls per UTC day and calendar month; null means none. `rate_tokens` is how many tokens of AI models may be
+    consumed per `rate_tokens_period_s` seconds, refilled evenly; null means any. `price_nano` is 1e-9 of `currency`
+    per month.
     """
 
     public_id_prefix = "plr"
@@ -129,6 +133,12 @@ class PlanRevision(Record):
     burst = models.PositiveIntegerField(_("burst"), validators=[MinValueValidator(1)])
     quota_day = models.PositiveBigIntegerField(_("calls per day"), null=True, blank=True)
     quota_month = models.PositiveBigIntegerField(_("calls per month"), null=True, blank=True)
+    rate_tokens = models.PositiveBigIntegerField(
+        _("tokens"), null=True, blank=True, validators=[MinValueValidator(1)]
+    )
+    rate_tokens_period_s = models.PositiveIntegerField(
+        _("per"), default=60, db_default=60, choices=TOKEN_PERIODS
+    )
     approval = models.CharField(_("approval"), max_length=10, choices=Approval, default=Approval.MANUAL)
     price_nano = models.PositiveBigIntegerField(_("price per month"), default=0)
     currency = models.CharField(_("currency"), max_length=3, default="EUR")
@@ -186,6 +196,8 @@ class PlanLimits:
     rate_period_s: int = 1
     quota_day: int | None = None
     quota_month: int | None = None
+    rate_tokens: int | None = None
+    rate_tokens_period_s: int = 60
     approval: str = PlanRevision.Approval.MANUAL
     price_nano: int = 0
     currency: str = "EUR"
@@ -203,6 +215,10 @@ class PlanLimits:
             (gettext("%(count)s a month"), self.quota_month),
         )
         said = [text % {"count": _grouped(quota)} for text, quota in quotas if quota is not None]
+        if self.rate_tokens is not None:
+            period = dict(TOKEN_PERIODS)[self.rate_tokens_period_s]
+            words = {"tokens": _grouped(self.rate_tokens), "period": period}
+            said.append(gettext("%(tokens)s tokens per %(period)s") % words)
         return f"{rate}; {', '.join(said) or gettext('no quota')}"
 
 

@@ -16,6 +16,7 @@ from teams.models import Team, Verb
 from teams.models.team import slug_validator
 
 if TYPE_CHECKING:
+    from apis.models.api import ApiVersion
     from teams.models import Actor
 
 
@@ -95,12 +96,22 @@ AI_KINDS = (Upstream.Kind.PROMPT, Upstream.Kind.MODEL)
 """Kinds whose calls go to the AI runtimes."""
 
 
+class UpstreamBindingQuerySet(RecordQuerySet["UpstreamBinding"]):
+    def that_keep_bodies_of(self, version: ApiVersion) -> list[str]:
+        """The names of environments in which the team keeps what AI calls of `version` ask and answer: callers are
+        told."""
+        keeping = self.filter(log_bodies=True, upstream__revisions__api_version=version)
+        names = keeping.order_by("environment__position").values_list("environment__name", flat=True)
+        return list(dict.fromkeys(names))
+
+
 class UpstreamBinding(Record):
     """The addresses of an Upstream in one Environment.
 
     `targets` is a JSON list of objects `{"url": "https://host:port/prefix", "weight": 1..1000}`.
     `health_path` empty means no active health check. Times are milliseconds. A prompt has no targets here but the
-    label that says which of its versions answers.
+    label that says which of its versions answers. `log_bodies` is for calls of AI alone: whether usage keeps what they
+    ask and answer.
     """
 
     public_id_prefix = "bnd"
@@ -111,6 +122,7 @@ class UpstreamBinding(Record):
     prompt_label = models.CharField(
         _("label of the prompt"), max_length=48, blank=True, db_default="", default=""
     )
+    log_bodies = models.BooleanField(_("keep what is asked and answered"), default=False, db_default=False)
     health_path = models.CharField(_("health check path"), max_length=200, blank=True)
     timeout_ms = models.PositiveIntegerField(
         _("timeout (ms)"), default=15_000, validators=[MinValueValidator(100), MaxValueValidator(300_000)]
@@ -120,6 +132,8 @@ class UpstreamBinding(Record):
         default=2_000,
         validators=[MinValueValidator(50), MaxValueValidator(30_000)],
     )
+
+    objects: ClassVar[UpstreamBindingQuerySet] = UpstreamBindingQuerySet.as_manager()  # type: ignore[assignment]
 
     class Meta:
         ordering = ["upstream__name", "environment__position"]

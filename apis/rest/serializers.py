@@ -22,7 +22,7 @@ from apis.models import (
     UpstreamBinding,
     Visibility,
 )
-from apis.models.plan import PERIODS
+from apis.models.plan import PERIODS, TOKEN_PERIODS
 from apis.queries import sees_drafts, shown_spec
 from teams.models import ANONYMOUS, Actor
 
@@ -235,6 +235,8 @@ class LimitsOutput(serializers.ModelSerializer[PlanRevision]):
             "burst",
             "quota_day",
             "quota_month",
+            "rate_tokens",
+            "rate_tokens_period_s",
             "approval",
             "price_nano",
             "currency",
@@ -280,6 +282,14 @@ class LimitsChange(serializers.Serializer[Any]):
     burst = serializers.IntegerField(min_value=1, max_value=1_000_000, required=False)
     quota_day = serializers.IntegerField(min_value=1, max_value=10**15, required=False, allow_null=True)
     quota_month = serializers.IntegerField(min_value=1, max_value=10**15, required=False, allow_null=True)
+    rate_tokens = serializers.IntegerField(
+        min_value=1,
+        max_value=10**15,
+        required=False,
+        allow_null=True,
+        help_text="Tokens of AI models per `rate_tokens_period_s` seconds; null: any number.",
+    )
+    rate_tokens_period_s = serializers.ChoiceField(TOKEN_PERIODS, required=False)
     approval = serializers.ChoiceField(PlanRevision.Approval.choices, required=False)
     price_nano = serializers.IntegerField(min_value=0, max_value=10**18, required=False)
     currency = serializers.RegexField(r"^[A-Z]{3}$", required=False)
@@ -317,7 +327,7 @@ class BindingOutput(serializers.ModelSerializer[UpstreamBinding]):
 
     class Meta:
         model = UpstreamBinding
-        fields = ("environment", "targets", "health_path", "timeout_ms", "connect_timeout_ms")
+        fields = ("environment", "targets", "health_path", "timeout_ms", "connect_timeout_ms", "log_bodies")
 
     @extend_schema_field({"type": "array", "items": {"$ref": "#/components/schemas/Target"}})
     def get_targets(self, binding: UpstreamBinding) -> Any:
@@ -338,6 +348,12 @@ class BindingInput(serializers.Serializer[Any]):
     health_path = serializers.CharField(max_length=200, default="", allow_blank=True)
     timeout_ms = serializers.IntegerField(min_value=100, max_value=300_000, default=15_000)
     connect_timeout_ms = serializers.IntegerField(min_value=50, max_value=30_000, default=2_000)
+
+
+class BodyLogInput(serializers.Serializer[Any]):
+    """Whether usage keeps what AI calls ask and answer in one environment."""
+
+    log_bodies = serializers.BooleanField()
 
 
 class UpstreamOutput(serializers.ModelSerializer[Upstream]):

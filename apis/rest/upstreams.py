@@ -10,7 +10,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apis.actions import create_upstream, set_binding
+from apis.actions import create_upstream, set_binding, set_body_logging
 from apis.models import Environment, Upstream, UpstreamBinding
 from apis.rest import serializers
 from apis.rest.reading import team_named, values_of
@@ -26,6 +26,7 @@ class UpstreamViewSet(ResourceViewSet[Upstream]):
         "retrieve": Verb.API_VIEW,
         "create": Verb.API_EDIT,
         "bind": Verb.API_EDIT,
+        "body_log": Verb.API_EDIT,
     }
     model = Upstream
     serializer_class = serializers.UpstreamOutput
@@ -49,4 +50,16 @@ class UpstreamViewSet(ResourceViewSet[Upstream]):
         environment = get_object_or_404(Environment, slug=self.kwargs["environment"])
         values = values_of(serializers.BindingInput, request)
         set_binding(upstream, actor=self.actor, environment=environment, **values)
+        return self.answer(self.get_queryset().get(pk=upstream.pk))
+
+    @extend_schema(
+        request=serializers.BodyLogInput,
+        parameters=[OpenApiParameter("environment", str, OpenApiParameter.PATH, description="Short name.")],
+    )
+    def body_log(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Keep what AI calls ask and answer, redacted, for as many days as the portal says; or keep nothing more."""
+        upstream = self.get_object()
+        environment = get_object_or_404(Environment, slug=self.kwargs["environment"])
+        values = values_of(serializers.BodyLogInput, request)
+        set_body_logging(upstream, actor=self.actor, environment=environment, **values)
         return self.answer(self.get_queryset().get(pk=upstream.pk))

@@ -46,6 +46,11 @@ urlpatterns = [
         UpstreamViewSet.as_view({"put": "bind"}),
         name="rest-upstream-binding",
     ),
+    path(
+        "upstreams/<slug:public_id>/bindings/<slug:environment>/body-log",
+        UpstreamViewSet.as_view({"put": "body_log"}),
+        name="rest-upstream-body-log",
+    ),
     path("environments", EnvironmentViewSet.as_view(LIST), name="rest-environment-list"),
     path("environments/<slug:slug>", EnvironmentViewSet.as_view(ITEM), name="rest-environment"),
 ]

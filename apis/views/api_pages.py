@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
-from apis.models import Api, ApiVersion
+from apis.models import Api, ApiVersion, UpstreamBinding
 from apis.queries import (
     listed_versions,
     offered_plans,
@@ -79,7 +80,12 @@ def version_openapi(request: HtmxHttpRequest, team: str, slug: str, major: int) 
 def _overview(request: HtmxHttpRequest, api: Api, version: ApiVersion | None) -> HttpResponseBase:
     text = request.GET.get("q", "")[:200]
     context = _context(request, api, version, "overview")
-    context |= {"operations": operations_of(context["spec"], text), "q": text}
+    context |= {
+        "operations": operations_of(context["spec"], text),
+        "q": text,
+        "keeps_bodies": UpstreamBinding.objects.that_keep_bodies_of(version) if version else (),
+        "body_days": settings.USAGE_BODY_DAYS,
+    }
     template = "apis/api_detail.html" + ("#operations" if htmx_partial(request) else "")
     return render(request, template, context)
 

@@ -12,10 +12,11 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
-from apis.actions import choose_upstream, give_upstream, set_binding, set_prompt_label
-from apis.forms import BindingForm, ChooseUpstreamForm, NewUpstreamForm, PromptLabelForm, add_errors
+from apis.actions import choose_upstream, give_upstream, set_binding
+from apis.forms import BindingForm, ChooseUpstreamForm, NewUpstreamForm, add_errors
 from apis.models import ApiVersion, Environment, Upstream
 from apis.queries import bound_environments
+from apis.views.ai_upstreams import ai_upstream
 from apis.views.lookup import editable_version, own_upstream
 from teams.access import HtmxHttpRequest, page
 from teams.models import Verb
@@ -60,7 +61,7 @@ def upstream_detail(request: HtmxHttpRequest, public_id: str) -> HttpResponseBas
     upstream = own_upstream(request, public_id)
     environments = bound_environments(upstream)
     if upstream.is_ai:
-        return _ai_upstream(request, upstream, environments)
+        return ai_upstream(request, upstream, environments, _users_of(upstream))
     if request.method != "POST":
         return _upstream_page(request, upstream, environments)
     request.actor.require(Verb.API_EDIT, upstream.team)
@@ -76,41 +77,6 @@ def upstream_detail(request: HtmxHttpRequest, public_id: str) -> HttpResponseBas
     if form.is_valid() and _bound(request, upstream, form):
         return redirect("upstream-detail", public_id)
     return _upstream_page(request, upstream, environments, form, status=INVALID)
-
-
-def _ai_upstream(
-    request: HtmxHttpRequest, upstream: Upstream, environments: list[Environment]
-) -> HttpResponseBase:
-    """The label of the prompt that answers in each environment, one form each."""
-    prompt, may_edit = upstream.prompt, request.actor.may(Verb.API_EDIT, upstream.team)
-    forms: list[PromptLabelForm] = []
-    for environment in environments:
-        binding = environment.binding  # type: ignore[attr-defined]
-        sent = request.method == "POST" and request.POST.get("environment") == environment.slug
-        label = binding.prompt_label if binding else ""
-        if prompt is not None:
-            data = request.POST if sent else None
-            forms.append(PromptLabelForm(data, prompt=prompt, environment=environment, label=label))
-    bound = next((form for form in forms if form.is_bound), None)
-    if bound is not None and bound.is_valid():
-        label = bound.cleaned_data["label"]
-        try:
-            set_prompt_label(upstream, actor=request.actor, environment=bound.environment, label=label)
-        except ValidationError as error:
-            add_errors(bound, error)
-        else:
-            words = {"environment": bound.environment, "label": label}
-            messages.success(request, _("%(label)s answers in %(environment)s now.") % words)
-            return redirect("upstream-detail", upstream.public_id)
-    context = {
-        "upstream": upstream,
-        "forms": forms,
-        "environments": environments,
-        "model_routes": upstream.model_routes.all(),
-        "used_by": _users_of(upstream),
-        "may_edit": may_edit,
-    }
-    return render(request, "apis/upstream_ai.html", context, status=INVALID if bound else 200)
 
 
 def _users_of(upstream: Upstream) -> QuerySet[ApiVersion]:

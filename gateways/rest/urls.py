@@ -34,6 +34,11 @@ urlpatterns = [
         name="rest-credential-enforcement",
     ),
     path(
+        "budgets/<slug:public_id>/enforcement",
+        views.BudgetEnforcementView.as_view({"get": "show"}),
+        name="rest-budget-enforcement",
+    ),
+    path(
         "subscriptions/<slug:public_id>/enforcement",
         views.SubscriptionEnforcementView.as_view({"get": "show"}),
         name="rest-subscription-enforcement",

@@ -23,7 +23,7 @@ from gateways.models import Deployment, Gateway, Publication
 from gateways.queries.addresses import addresses_of, addresses_of_version, with_places
 from gateways.queries.overview import overviews, visible_part
 from gateways.rest import serializers as shapes
-from subscriptions.models import Credential, Subscription
+from subscriptions.models import Budget, Credential, Subscription
 from teams.access import OPEN, SIGNED_IN, ResourceViewSet
 from teams.access.rest import etag
 from teams.models import Verb
@@ -380,9 +380,23 @@ class SubscriptionEnforcementView(ResourceViewSet[Subscription]):
         return _enforcement("subscription", public_id, self)
 
 
+class BudgetEnforcementView(ResourceViewSet[Budget]):
+    """What AI runtimes do with a budget."""
+
+    model = Budget
+    queryset = Budget.objects.none()
+    serializer_class = shapes.EnforcementOut
+    rules = {"show": Verb.BUDGET_VIEW}
+
+    @extend_schema(operation_id="budgets_enforcement_retrieve", responses=shapes.EnforcementOut)
+    def show(self, request: Request, public_id: str) -> Response:
+        """Whether every AI runtime holds calls against the budget as it stands now."""
+        return _enforcement("budget", public_id, self)
+
+
 def _enforcement(kind: str, public_id: str, view: ResourceViewSet[Any]) -> Response:
     target: Model = get_object_or_404(objects_of(kind, view.actor), public_id=public_id)
-    if not isinstance(target, Credential | Subscription | Publication):
+    if not isinstance(target, Credential | Subscription | Publication | Budget):
         raise Http404
     return Response(shapes.EnforcementOut(enforcement_of(target, actor=view.actor)).data)
 

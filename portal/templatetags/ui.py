@@ -170,10 +170,12 @@ def percent(value: Any) -> str:
 
 @register.filter
 def money(nano: Any, currency: str) -> str:
-    """An amount kept as 1e-9 of `currency`: 84000000000, "EUR" -> "€ 84.00"."""
+    """An amount kept as 1e-9 of `currency`: 84000000000, "EUR" -> "€ 84.00". What is little is never shown as nothing:
+    10200, "USD" -> "$ 0.000010"."""
     if nano is None:
         return NOTHING
-    digits = 2 if abs(nano) >= NANO // 100 or nano == 0 else 5
+    leading = 9 - len(str(abs(nano)))
+    digits = 2 if abs(nano) >= NANO // 100 or nano == 0 else min(9, max(5, leading + 2))
     amount = formats.number_format(nano / NANO, digits, use_l10n=True, force_grouping=True)
     return f"{SIGNS.get(currency, currency)} {amount}"
 
@@ -263,6 +265,12 @@ def browser(user_agent: str) -> str:
 
 
 # ---- charts ----
+
+
+@register.filter
+def chart_value(value: Any, chart: Mapping[str, Any]) -> str:
+    """A number of a chart: money where the chart has a `currency`, else a count or duration."""
+    return money(value, chart["currency"]) if "currency" in chart else thousands(value)
 
 
 @register.filter

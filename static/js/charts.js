@@ -1,5 +1,6 @@
 /* Charts: <figure data-chart="stacked|lines|spark"> holding its numbers as JSON (c-chart). ECharts, SVG renderer,
-   colours from the tokens, drawn again when the theme changes or htmx brings new numbers. */
+   colours from the tokens, drawn again when the theme changes or htmx brings new numbers. With a `currency`, values are
+   billionths of it, and little is never shown as nothing. */
 (() => {
   "use strict";
   const drawn = new Map();
@@ -18,6 +19,9 @@
   const tokenOf = (tone) => (tone === "neutral" ? "ink-2" : tone || "accent");
   const number = new Intl.NumberFormat(language, { maximumFractionDigits: 2 });
   const short = new Intl.NumberFormat(language, { notation: "compact", maximumFractionDigits: 1 });
+  const cash = new Intl.NumberFormat(language, { maximumSignificantDigits: 4, maximumFractionDigits: 9 });
+  const scaled = (value, data) => (data.currency && value != null ? value / 1e9 : value);
+  const shown = (value, data, format) => (data.currency ? cash : format).format(value);
 
   function moment(value, span) {
     const shape = span > 172800000 ? { day: "numeric", month: "short" } : { hour: "2-digit", minute: "2-digit", hourCycle: "h23" };
@@ -28,7 +32,7 @@
   function series(kind, data) {
     return data.series.map((row) => {
       const ink = colour(tokenOf(row.tone));
-      const values = row.values.map((value, index) => [data.times[index], value]);
+      const values = row.values.map((value, index) => [data.times[index], scaled(value, data)]);
       if (kind === "stacked") {
         return { type: "bar", stack: "all", name: row.name, data: values.map(([at, value]) => [at, value || null]), color: ink, barCategoryGap: "18%", barMaxWidth: 26, barMinHeight: 1 };
       }
@@ -55,7 +59,7 @@
       const tone = data.series[row.seriesIndex].tone;
       const name = Object.assign(document.createElement("dt"), { textContent: row.seriesName });
       if (tone) name.dataset.tone = tone;
-      list.append(name, Object.assign(document.createElement("dd"), { textContent: `${number.format(row.value[1])} ${data.unit ?? ""}` }));
+      list.append(name, Object.assign(document.createElement("dd"), { textContent: `${shown(row.value[1], data, number)} ${data.unit ?? ""}` }));
     });
     box.append(at, list);
     return box;
@@ -70,7 +74,7 @@
       grid: spark ? { left: 0, right: 0, top: 6, bottom: 2 } : { left: 2, right: 6, top: 12, bottom: 2, outerBoundsMode: "same", outerBoundsContain: "axisLabel" },
       tooltip: tooltip(data, ink),
       xAxis: { type: "time", show: !spark, boundaryGap: kind === "stacked" ? ["1%", "1%"] : false, axisLine: { lineStyle: { color: ink.line } }, axisTick: { show: false }, splitLine: { show: false }, splitNumber: 6, axisLabel: { ...text, hideOverlap: true, formatter: (value) => moment(value, span) } },
-      yAxis: { type: "value", show: true, splitNumber: spark ? 2 : 4, min: 0, axisLine: { show: false }, axisTick: { show: false }, splitLine: { lineStyle: { color: ink.line } }, axisLabel: spark ? { show: false } : { ...text, formatter: (value) => short.format(value) } },
+      yAxis: { type: "value", show: true, splitNumber: spark ? 2 : 4, min: 0, axisLine: { show: false }, axisTick: { show: false }, splitLine: { lineStyle: { color: ink.line } }, axisLabel: spark ? { show: false } : { ...text, formatter: (value) => shown(value, data, short) } },
       series: series(kind, data),
     };
   }

@@ -2,6 +2,14 @@
 
 from subscriptions.actions.applications import archive_application, change_application, create_application
 from subscriptions.actions.blocks import block_until, lift_block, lift_blocks
+from subscriptions.actions.budgets import (
+    BudgetValues,
+    Endpoint,
+    change_budget,
+    retire_budget,
+    set_budget,
+    teams_over,
+)
 from subscriptions.actions.credentials import (
     MOST_KEYS,
     expire_credentials,
@@ -35,11 +43,14 @@ from subscriptions.actions.telling import tell_subscribers
 
 __all__ = [
     "MOST_KEYS",
+    "BudgetValues",
+    "Endpoint",
     "abort_rotation",
     "approve_request",
     "archive_application",
     "block_until",
     "change_application",
+    "change_budget",
     "close_ended_subscriptions",
     "close_subscription",
     "create_application",
@@ -58,9 +69,12 @@ __all__ = [
     "request_access_for_new",
     "request_plan_change",
     "resume_subscription",
+    "retire_budget",
     "revoke_credential",
+    "set_budget",
     "start_rotation",
     "suspend_subscription",
+    "teams_over",
     "tell_subscribers",
     "warn_of_rotation",
     "withdraw_request",

@@ -1,6 +1,7 @@
 """Who may call: applications, what they asked for, what they were granted, their keys and blocks."""
 
 from subscriptions.models.application import Application, ApplicationQuerySet
+from subscriptions.models.budget import Budget, BudgetCount, BudgetQuerySet
 from subscriptions.models.credential import Credential, CredentialQuerySet
 from subscriptions.models.request import AccessRequest, AccessRequestQuerySet, DecisionStep
 from subscriptions.models.rotation import MOST_OVERLAP, Rotation, RotationQuerySet
@@ -13,6 +14,9 @@ __all__ = [
     "Application",
     "ApplicationQuerySet",
     "Block",
+    "Budget",
+    "BudgetCount",
+    "BudgetQuerySet",
     "Credential",
     "CredentialQuerySet",
     "DecisionStep",

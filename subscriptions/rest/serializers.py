@@ -59,6 +59,8 @@ class LimitsOut(serializers.Serializer[Any]):
     burst = serializers.IntegerField()
     quota_day = serializers.IntegerField(allow_null=True)
     quota_month = serializers.IntegerField(allow_null=True)
+    rate_tokens = serializers.IntegerField(allow_null=True)
+    rate_tokens_period_s = serializers.IntegerField()
 
 
 class WhereOut[M: AccessRequest | Subscription](serializers.ModelSerializer[M]):

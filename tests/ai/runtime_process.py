@@ -131,6 +131,7 @@ def snapshot(url: str, **files: list[dict[str, Any]]) -> dict[str, list[dict[str
                 "base_path": BASE_PATH,
                 "host": "",
                 "environment": "production",
+                "api_version": "ver_1",
             }
         ],
         "endpoints": [endpoint()],
@@ -162,6 +163,7 @@ class RuntimeProcess:
             **os.environ,
             "GATEHOUSE_AI_SNAPSHOT": str(self.root),
             "GATEHOUSE_AI_FEED": str(self.feed_file),
+            "GATEHOUSE_AI_SEQUENCE": str(self.root / "sequence"),
             "GATEHOUSE_AI_NETWORKS": "127.0.0.0/8",
             "GATEHOUSE_AI_REDIS_URL": redis_url,
         }
@@ -181,6 +183,10 @@ class RuntimeProcess:
     ) -> None:
         self.client.close()
         self._control.close()
+        self.stop()
+
+    def stop(self) -> None:
+        """Let it end."""
         self.process.terminate()
         self.process.wait(20)
 

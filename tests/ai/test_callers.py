@@ -56,6 +56,23 @@ def test_alone_it_checks_the_key_itself(
     assert KEY not in runtime.feed_file.read_text()
 
 
+def test_the_longest_base_path_counts_however_long_the_path_is(
+    runtime: RuntimeProcess, vendor: Vendor
+) -> None:
+    places = [
+        {"id": name, "label": name, "base_path": path, "host": "", "environment": "production"}
+        for name, path in (("pub_1", BASE_PATH), ("pub_2", "/shop/translate"))
+    ]
+    endpoints = [endpoint(), endpoint(id="pub_2")]
+    runtime.load(snapshot(vendor.url, routes=places, endpoints=endpoints))
+    header = {"x-api-key": KEY}
+    assert runtime.client.post(BASE_PATH, json=VALUES, headers=header).status_code == 200
+    assert runtime.client.post("/shop/translate/v2", json=VALUES, headers=header).status_code == 403
+    assert runtime.client.post("/shop/translates", json=VALUES, headers=header).status_code == 404
+    assert runtime.client.post("/a" * 20_000, json=VALUES, headers=header).status_code == 404
+    assert runtime.client.post(f"{BASE_PATH}{'/' * 20_000}x", json=VALUES, headers=header).status_code == 404
+
+
 def test_a_key_without_subscription_is_403(runtime: RuntimeProcess, vendor: Vendor) -> None:
     grants = [{"id": "sub_1", "consumer": "app_1", "routes": [], "limit": "plr_1"}]
     runtime.load(snapshot(vendor.url, grants=grants))

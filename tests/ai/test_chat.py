@@ -231,7 +231,43 @@ def test_bodies_are_logged_only_where_it_is_wanted_and_without_what_is_sensitive
     runtime.call(VALUES)
     without, logged = runtime.feed(2)
     assert without[19] is None
-    assert logged[19] == {"input": {"text": "(hidden)", "target_lang": "fr"}, "output": "Hello"}
+    told = {"input": {"text": "(hidden)", "target_lang": "fr"}, "output": "Hello", "is_cut": False}
+    assert logged[19] == told
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("", {"text": "Hello", "target_lang": "fr"}),
+        (
+            "v1/chat/completions",
+            {"model": "prompt/translate", "variables": {"text": "Hello", "target_lang": "fr"}},
+        ),
+    ],
+)
+def test_what_is_sensitive_is_not_told_either_where_the_answer_repeats_it(
+    runtime: RuntimeProcess, vendor: Vendor, path: str, body: dict[str, Any]
+) -> None:
+    """The vendor answers "Hello" to everything, which is the value of a sensitive variable here."""
+    variables = [{**variable, "sensitive": variable["name"] == "text"} for variable in prompt()["variables"]]
+    runtime.load(
+        snapshot(vendor.url, prompts=[prompt(variables=variables)], endpoints=[endpoint(log_bodies=True)])
+    )
+    assert "Hello" in runtime.call(body, path).text
+    (logged,) = runtime.feed()
+    assert "Hello" not in json.dumps(logged[19])
+    assert logged[19]["output"] == "(hidden)"
+
+
+def test_personal_data_is_taken_out_of_what_is_logged_and_not_out_of_the_call(
+    runtime: RuntimeProcess, vendor: Vendor
+) -> None:
+    runtime.load({**snapshot(vendor.url), "endpoints": [endpoint(log_bodies=True)]})
+    content = "Write to ann@example.test or +41 44 668 18 00."
+    runtime.call({"model": "fast", "messages": [{"role": "user", "content": content}]}, "v1/chat/completions")
+    assert vendor.asked[0].json["messages"][0]["content"] == content
+    (logged,) = runtime.feed()
+    assert logged[19]["input"]["messages"][0]["content"] == "Write to [EMAIL] or [PHONE]."
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import threading
+import time
 from typing import Any
 
 import httpx
@@ -95,6 +96,21 @@ def test_text_may_be_split_anywhere_even_within_a_letter(runtime: RuntimeProcess
     vendor.answers(Reply(headers={"content-type": "text/event-stream"}, pieces=pieces))
     runtime.load(snapshot(vendor.url))
     assert events(runtime.call(VALUES, **STREAM))[0] == ("delta", {"text": "Grüße, 世界"})
+
+
+def test_a_caller_who_reads_late_is_no_stall_of_the_model(runtime: RuntimeProcess, vendor: Vendor) -> None:
+    """The time to wait for the model does not run while the line to the caller is full."""
+    pieces = [vendors.chunk("x" * 60_000)] * 400
+    end = [vendors.chunk(None, "stop"), vendors.usage_chunk(), vendors.DONE]
+    vendor.answers(Reply(headers={"content-type": "text/event-stream"}, pieces=[*pieces, *end]))
+    runtime.load(snapshot(vendor.url, model_routes=[route(stream_idle_ms=200)]))
+    body = {"model": "fast", "stream": True, "messages": [{"role": "user", "content": "Talk."}]}
+    with runtime.stream(body, "chat/completions") as answer:
+        lines = answer.iter_lines()
+        next(lines)
+        time.sleep(1.0)
+        last = [line for line in lines if line][-1]
+    assert last == "data: [DONE]"
 
 
 def test_an_event_that_is_no_json_is_an_error(runtime: RuntimeProcess, vendor: Vendor) -> None:

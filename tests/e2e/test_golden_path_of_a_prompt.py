@@ -260,7 +260,6 @@ def see(alice: Person, dana: Person, system: System, tokens: list[int], pictures
     for person, path in ((alice, f"/usage/apis/shop/{SLUG}/"), (dana, "/usage/")):
         person.page.goto(path)
         until(lambda page=person.page: _calls_shown(page), f"{path} shows the calls")  # type: ignore[misc]
-    alice.look("usage-of-a-prompt", pictures=pictures)
     bearer = {"Authorization": f"Bearer {system.tokens['alice']}"}
     public_id = httpx.get(f"{system.portal}/api/v1/apis/shop/{SLUG}", headers=bearer).json()["id"]
     until(lambda: len(ledger(system, public_id)) == len(tokens), "the ledger has both calls")
@@ -269,7 +268,16 @@ def see(alice: Person, dana: Person, system: System, tokens: list[int], pictures
     assert [row[1] + row[2] for row in rows] == tokens
     for _, read, wrote, cost, currency in rows:
         assert (cost, currency) == ((read * 200 + wrote * 600), "USD"), "0.20 and 0.60 a million tokens"
-    # Here the page's own tokens and cost are to be asserted once it shows them: sum(tokens), and the cost of `rows`.
+    read, wrote = (sum(row[place] for row in rows) for place in (1, 2))
+    whole = re.compile(rf"toy/toy\s+{len(rows)}\s+{read}\s+{wrote}\s+\$ 0\.0000\d+")
+    until(lambda: shows(alice, whole), "the page shows tokens and cost")
+    alice.look("usage-of-a-prompt", pictures=pictures)
+
+
+def shows(person: Person, words: re.Pattern[str]) -> bool:
+    person.page.reload()
+    person.page.wait_for_load_state("networkidle")
+    return bool(words.search(person.page.locator("main").inner_text()))
 
 
 def ledger(system: System, api: str) -> list[list[Any]]:

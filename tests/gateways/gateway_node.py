@@ -115,6 +115,7 @@ class RunningNode:
     name: str = "node-1"
     ca_file: str = ""
     token: str = TOKEN
+    redis_url: str = ""
     agent_port: int = field(default_factory=free_port)
     production_port: int = field(default_factory=free_port)
     sandbox_port: int = field(default_factory=free_port)
@@ -144,6 +145,7 @@ class RunningNode:
             "GATEHOUSE_NODE_NAME": self.name,
             "GATEHOUSE_AGENT_STATE": str(self.state),
             "GATEHOUSE_AGENT_KIND": self.kind,
+            **({"GATEHOUSE_AI_REDIS_URL": self.redis_url} if self.redis_url else {}),
             "GATEHOUSE_ENVOY_ADMIN": f"unix:{self.admin_socket}",
             "GATEHOUSE_ENVOY_CONCURRENCY": "2",
             "GATEHOUSE_ENVOY_CA_FILE": self.ca_file,

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+import redis
 from django.utils import timezone
 
 from ai.actions import create_test_case, start_test_run
@@ -25,6 +26,7 @@ from ai.models import (
     RouteTarget,
     TestRun,
 )
+from ai.runtime.counters import counter_key
 from ai.tickets import make_ticket, ticket_key
 from apis.actions import choose_upstream, create_ai_upstream
 from apis.models import ApiVersion
@@ -40,10 +42,13 @@ from gateways.actions import (
 from gateways.ai_trials import ticket_for, try_provider
 from gateways.enforcement import enforcement_of
 from gateways.models import Deployment, Gateway, GatewayListener, Publication
+from subscriptions.actions import change_budget
+from subscriptions.models import Budget, BudgetCount
 from teams.models import Team
 from teams.models.actor import SYSTEM
 from tests import factories
 from tests.ai import vendor as vendors
+from tests.ai.test_budgets import redis_url
 from tests.ai.vendor import Vendor
 from tests.gateways.gateway_node import TOKEN, RunningNode, wait_for
 from usage.models import LedgerEntry
@@ -74,11 +79,20 @@ def gateway_of(
         listener.port, listener.public_url = port, f"http://127.0.0.1:{port}"
         listener.save()
     node.token = f"{TOKEN}-of-{slug}"
+    node.redis_url = redis_url()
     node.start()
     try:
         yield gateway, node
     finally:
         node.stop()
+
+
+@pytest.fixture
+def counters() -> Iterator[redis.Redis]:
+    """The Redis that counts budgets."""
+    server = redis.Redis.from_url(redis_url())
+    yield server
+    server.close()
 
 
 @pytest.fixture
@@ -334,3 +348,55 @@ def test_a_ticket_is_good_for_its_models_and_its_time_alone(
         f"{url}/-/try", json={}, headers={"authorization": f"Bearer {good.ticket}"}, trust_env=False
     )
     assert tried.status_code == 403, "a browser's ticket tries no vendors"
+
+
+def test_a_budget_is_kept_to_and_outlives_the_counters_that_it_is_kept_with(
+    runtime: Gateway, translate: ApiVersion, vendor: Vendor, counters: redis.Redis
+) -> None:
+    """A call costs 20,000 billionths of a dollar, and some two million are held for it."""
+    publish(translate, factories.make_gateway(), factories.make_environment(), actor=SYSTEM)
+    subscription = factories.make_subscription(plan_revision=factories.make_plan(translate.api))
+    _credential, key = factories.make_credential(subscription)
+    url = GatewayListener.objects.get(gateway=runtime, environment__slug="production").public_url
+
+    def call_runtime() -> httpx.Response:
+        return httpx.post(
+            f"{url}/shop/translate/v1", json=VALUES, headers={"x-api-key": key}, trust_env=False
+        )
+
+    def told_of(calls: int) -> bool:
+        return LedgerEntry.objects.count() == calls
+
+    def counted() -> tuple[int | None, int]:
+        """What was added up of the ledger, and what Redis has spent of it."""
+        count = BudgetCount.objects.get()
+        name = counter_key(budget.public_id, count.generation, "month", timezone.now())
+        return count.base, int(counters.hget(name, "spent") or 0)
+
+    run(runtime)
+    assert call_runtime().status_code == 200
+    wait_for(lambda: told_of(1))
+    budget = factories.make_budget(subscription.application, limit=10_000_000)
+    run(runtime)
+    wait_for(lambda: counted()[0] == 20_000)
+    run(runtime)
+    assert call_runtime().status_code == 200
+    wait_for(lambda: counted()[1] == 40_000)
+    [segment] = enforcement_of(Budget.objects.told().get(pk=budget.pk)).segments
+    assert segment.state.value == "live"
+
+    counters.flushdb()
+    refused = call_runtime()
+    assert (refused.status_code, refused.json()["code"]) == (503, "budget_unavailable")
+    wait_for(lambda: counted()[0] == 40_000)
+    run(runtime)
+    assert call_runtime().status_code == 200
+    wait_for(lambda: counted()[1] == 60_000)
+
+    change_budget(budget, actor=SYSTEM, limit=1_000_000)
+    run(runtime)
+    refused = call_runtime()
+    assert (refused.status_code, refused.json()["code"]) == (402, "budget_exceeded")
+    assert "Budget" in refused.json()["detail"]
+    wait_for(lambda: told_of(3))
+    assert sum(LedgerEntry.objects.values_list("cost_nano", flat=True)) == counted()[1]

@@ -83,6 +83,10 @@ def test_enforcement_is_said_in_one_sentence(states: list[str], label: str, tone
         (ui.percent(0), "0 %"),
         (ui.money(84_000_000_000, "EUR"), "€ 84.00"),
         (ui.money(1_500_000, "USD"), "$ 0.00150"),
+        (ui.money(10_200, "USD"), "$ 0.000010"),
+        (ui.money(1, "USD"), "$ 0.000000001"),
+        (ui.chart_value(1204, {}), "1,204"),
+        (ui.chart_value(1_500_000, {"currency": "USD"}), "$ 0.00150"),
         (ui.thousands(None), "–"),
     ],
 )

@@ -65,6 +65,7 @@ REST: dict[tuple[str, str], dict[str, Any] | None] = {
     ("rest-plan-close", "POST"): {"note": "Over."},
     ("rest-upstream-list", "POST"): {"team": "{team}", "name": "new-backend"},
     ("rest-upstream-binding", "PUT"): {"targets": [{"url": "http://127.0.0.1:9202", "weight": 1}]},
+    ("rest-upstream-body-log", "PUT"): {"log_bodies": True},
     ("rest-environment-list", "POST"): {"name": "Staging", "slug": "staging", "environment_class": "o"},
     ("rest-environment", "PATCH"): {"position": 7},
     ("rest-application-list", "POST"): {"team": "{consumer}", "name": "New robot"},
@@ -136,6 +137,12 @@ REST: dict[tuple[str, str], dict[str, Any] | None] = {
     ("rest-model-route-list", "POST"): {"team": "{team}", "alias": "new-route", "targets": [{"model": "{model}"}]},
     ("rest-model-route", "PATCH"): {"attempts": 4},
     ("rest-model-route-retire", "POST"): {"note": "Over."},
+    ("rest-budget-list", "POST"): {
+        "name": "New budget", "team": "{consumer}", "scope": "application", "of": "{application}",
+        "unit": "tokens", "limit": 1000, "period": "day"
+    },
+    ("rest-budget-detail", "PATCH"): {"limit": 2000},
+    ("rest-budget-retire", "POST"): {"reason": "Over."},
 }  # fmt: skip
 
 PAGES: dict[str, dict[str, Any]] = {
@@ -268,6 +275,12 @@ PAGES: dict[str, dict[str, Any]] = {
     "ai-route-create": {**ROUTE, "team": "{team}", "alias": "new-route"},
     "ai-route-edit": ROUTE,
     "ai-route-retire": {"note": "Over."},
+    "budget-create": {
+        "name": "New budget", "of": "application:{application}", "team": "{consumer_id}", "unit": "tokens",
+        "amount": "1000", "period": "day", "at_limit": "refuse"
+    },
+    "budget-edit": {"name": "Osprey budget", "amount": "5", "at_limit": "refuse"},
+    "budget-retire": {"reason": "Over."},
 }  # fmt: skip
 
 

@@ -91,6 +91,8 @@ CHANGES_API = Door(SEES_API, on(API, Verb.API_EDIT))
 PUBLISHES = Door(FINDS_API, on(API, Verb.API_PUBLISH))
 
 SEES_PROMPT = on(API, Verb.PROMPT_VIEW)
+SEES_BUDGET = on(CONSUMER, Verb.BUDGET_VIEW)
+"""One that the consuming team set for its application."""
 
 SIDES: tuple[tuple[str, tuple[Grant, ...], str], ...] = (
     ("teams/", on(API, Verb.TEAM_VIEW), API),
@@ -129,6 +131,8 @@ SIDES: tuple[tuple[str, tuple[Grant, ...], str], ...] = (
     ("offer/prompts/", SEES_PROMPT, API),
     ("api/v1/ai/prompts", SEES_PROMPT, API),
     ("api/v1/usage/", on(API, Verb.USAGE_VIEW), API),
+    ("budgets/", SEES_BUDGET, CONSUMER),
+    ("api/v1/budgets", SEES_BUDGET, CONSUMER),
     ("ai/", SEES_AI, API),
     ("api/v1/ai/", SEES_AI, API),
 )
@@ -173,7 +177,10 @@ DOORS: dict[str, Door] = {
     **dict.fromkeys(("subscription-suspend", "subscription-resume", "rest-subscription-suspend",
                      "rest-subscription-resume"), Door(SEES_GRANT, on(API, Verb.SUBSCRIPTION_SUSPEND))),
     **dict.fromkeys(("usage-keys", "usage-quota", "usage-key", "rest-credential-usage",
-                     "rest-subscription-quota"), Door(SEES_USAGE, SEES_USAGE)),
+                     "rest-subscription-quota", "usage-run", "rest-usage-ai-record"),
+                    Door(SEES_USAGE, SEES_USAGE)),
+    # What was said in a call is for members of the team of the API alone; whoever runs the platform is none.
+    "rest-usage-ai-record-body": Door(SEES_USAGE, on(API, Verb.BODY_VIEW)),
     # They ask for more than the rule at their door.
     **dict.fromkeys(("gateway-edit", "gateway-token", "gateway-retire", "node-retire", "deployment-force",
                      "gateway-held"),
@@ -202,6 +209,7 @@ WRITES: dict[str, Door] = {
     # The body names the object.
     **dict.fromkeys(("rest-provider-list", "rest-model-route-list"), NAMES_TEAM_OF_AI),
     "rest-ai-model-list": MANAGES_AI,
+    "rest-budget-list": Door(on(CONSUMER, Verb.TEAM_VIEW), on(CONSUMER, Verb.BUDGET_MANAGE)),
     "rest-api-list": Door(on(API, Verb.TEAM_VIEW), on(API, Verb.API_EDIT)),
     "rest-upstream-list": Door(on(API, Verb.TEAM_VIEW), on(API, Verb.API_EDIT)),
     "rest-application-list": Door(on(CONSUMER, Verb.TEAM_VIEW), on(CONSUMER, Verb.APPLICATION_EDIT)),
@@ -214,6 +222,7 @@ CHOICES: dict[str, Door] = {
     # Forms whose choices are cut to what the person may use: somebody else's is no valid choice, a 422.
     "api-create": Door(EVERYBODY, on(API, Verb.API_EDIT)),
     "prompt-create": Door(EVERYBODY, on(API, Verb.PROMPT_EDIT)),
+    "budget-create": Door(EVERYBODY, on(CONSUMER, Verb.BUDGET_MANAGE)),
     "application-create": Door(EVERYBODY, on(CONSUMER, Verb.APPLICATION_EDIT)),
     "request-access": Door(FINDS_API, on(CONSUMER, Verb.APPLICATION_EDIT)),
     **dict.fromkeys(("ai-provider-create", "ai-route-create"), Door(EVERYBODY, on(API, Verb.AI_MANAGE))),

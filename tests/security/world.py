@@ -24,6 +24,7 @@ from ai.actions import (
     pause_key,
     pause_provider,
 )
+from apis.actions import create_ai_upstream
 from apis.actions.search import refresh_search
 from apis.models import Api, ApiVersion, Plan, Visibility
 from audit.actions import record_event
@@ -37,6 +38,7 @@ from teams.queries import actor_of_user
 from tests import factories
 from tests.ai import factories as ai_factories
 from tests.security.routes import Route
+from usage.models import AiRun, LoggedBody
 
 CANARY, CONSUMER, INWARD = "Kestrel", "Osprey", "Merlin"
 REST_TEAM = "api/v1/teams/(?P<team>[a-z0-9_-]+)"
@@ -240,6 +242,16 @@ def _objects(
     run = ai_factories.make_test_run(first_of_prompt)
     ai_factories.make_result(run, case, output="Merlin output")
 
+    answers = create_ai_upstream(
+        actor=SYSTEM,
+        team=team,
+        name="merlin-answers",
+        prompt=prompt,
+        labels={factories.make_environment(): "production"},
+    )
+    run_of_ai = _run_of_ai(subscription, environment=publication.environment.public_id)
+
+    budget = factories.make_budget(application, team=consumer, name="Osprey budget")
     ai, ai_values = _ai(team)
     account = factories.make_service_account(team, name="Merlin service")
     account_token, _value = factories.make_api_token(service_account=account)
@@ -270,8 +282,15 @@ def _objects(
         f"{PUBLISH}v<int:major>/spec/#major": "3",
         "usage/apis/#slug": api.slug,
         "usage/applications/#public_id": application.public_id,
+        "usage/runs/#run": run_of_ai.run,
+        "api/v1/usage/ai-records/#run": run_of_ai.run,
+        "api/v1/upstreams/<slug:public_id>/bindings/<slug:environment>/body-log#public_id": answers.public_id,
         "usage/subscriptions/#public_id": subscription.public_id,
         "usage/spark/#public_id": api.public_id,
+        "budgets/#public_id": budget.public_id,
+        "budgets/of/#public_id": application.public_id,
+        "budgets/of/#scope": "application",
+        "api/v1/budgets/#public_id": budget.public_id,
         "upstreams/#public_id": version.upstream.public_id,  # type: ignore[union-attr]
         "environments/#slug": "production",
         "applications/#public_id": application.public_id,
@@ -366,6 +385,34 @@ def _objects(
         "team_pk": str(team.pk),
     }
     return api, by_route, values
+
+
+def _run_of_ai(subscription: Subscription, *, environment: str) -> AiRun:
+    """An AI call of that subscription, with what was asked and answered: that is for the API's team alone."""
+    api, application = subscription.api_version.api, subscription.application
+    run = AiRun.objects.create(
+        feed=0,
+        offset=0,
+        at=timezone.now(),
+        run="run_kestrel",
+        request_id="kestrel-request",
+        surface="chat",
+        environment=environment,
+        api=api.public_id,
+        application=application.public_id,
+        subscription=subscription.public_id,
+        team=application.team.public_id,
+        status=200,
+        cache="HIT",
+        duration_ms=1.0,
+        vendor_ms=0.0,
+        bytes_in=1,
+        bytes_out=1,
+    )
+    expires_at = timezone.now() + timedelta(days=1)
+    words = {"asked": '"Merlin question"', "answered": '"Merlin answer"', "is_cut": False}
+    LoggedBody.objects.create(run=run, expires_at=expires_at, **words)
+    return run
 
 
 def _ai(team: Team) -> tuple[dict[str, str], dict[str, str]]:

@@ -3,57 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 from django.db.models import Sum
-from django.utils import timezone
 
-from ai.pricing import Usage
-from ai.runtime.feed import Attempt, Record
+from ai.runtime.feed import Attempt
 from gateways.models import Gateway, Publication
 from subscriptions.models import Credential
-from tests import factories
-from usage.actions import FeedGap, ingest_batch
+from tests.usage.ai_feeds import ai_line, attempt, take_in
+from usage.actions import FeedGap
 from usage.feed import FeedMalformed
 from usage.models import AiBucket, LedgerEntry, UsageBucket, UsageRecord
-
-
-@pytest.fixture
-def runtime(db: None) -> Gateway:
-    return factories.make_gateway("models", Gateway.Kind.AI_RUNTIME)
-
-
-def attempt(**changes: Any) -> Attempt:
-    usual = {
-        "usage": Usage(input=10, output=5, cached_input=4, reasoning=1),
-        "cost": 20_000,
-        "currency": "USD",
-    }
-    return Attempt("mdl_1", "pkey_1", 200, "", 12.5, **{**usual, **changes})
-
-
-def line(publication: Publication, key: Credential, **changes: Any) -> bytes:
-    """A line as the runtime writes it."""
-    record = Record(
-        at_ms=timezone.now().timestamp() * 1000,
-        run="run_1",
-        request_id="req-1",
-        surface="prompt",
-        endpoint=publication.public_id,
-        subscription=key.subscription.public_id,
-        prompt="pmv_1",
-        status=200,
-        team=key.subscription.application.team.public_id,
-        attempts=[attempt()],
-    )
-    for name, value in changes.items():
-        setattr(record, name, value)
-    return record.line()
-
-
-def take_in(gateway: Gateway, offset: int, body: bytes) -> int:
-    return ingest_batch(gateway, node="n1", segment="s1", offset=offset, body=body)
 
 
 def sums(span: str = "m") -> dict[str, int]:
@@ -65,7 +25,7 @@ def sums(span: str = "m") -> dict[str, int]:
 def test_a_call_becomes_a_row_of_the_ledger_with_all_it_belongs_to(
     runtime: Gateway, orders: Publication, key: Credential
 ) -> None:
-    take_in(runtime, 0, line(orders, key))
+    take_in(runtime, 0, ai_line(orders, key))
     entry = LedgerEntry.objects.get()
     assert entry.api == orders.api_version.api.public_id
     assert entry.environment == orders.environment.public_id
@@ -83,7 +43,7 @@ def test_a_call_becomes_a_row_of_the_ledger_with_all_it_belongs_to(
 def test_tokens_and_cost_are_counted_here_and_calls_by_the_gateway_in_front(
     runtime: Gateway, orders: Publication, key: Credential
 ) -> None:
-    take_in(runtime, 0, line(orders, key))
+    take_in(runtime, 0, ai_line(orders, key))
     assert sums() == {
         "calls": 1,
         "failed": 0,
@@ -103,7 +63,7 @@ def test_a_call_that_came_to_the_runtime_itself_is_counted_as_a_call_too(
     take_in(
         runtime,
         0,
-        line(orders, key, key_id=key.key_id, surface="chat", status=429, code="rate_limit_exceeded"),
+        ai_line(orders, key, key_id=key.key_id, surface="chat", status=429, code="rate_limit_exceeded"),
     )
     record = UsageRecord.objects.get()
     assert (record.gateway, record.key_id, record.status, record.reason) == (
@@ -118,7 +78,7 @@ def test_a_call_that_came_to_the_runtime_itself_is_counted_as_a_call_too(
 def test_a_batch_sent_twice_or_late_counts_once(
     runtime: Gateway, orders: Publication, key: Credential
 ) -> None:
-    one = line(orders, key)
+    one = ai_line(orders, key)
     assert take_in(runtime, 0, one * 2) == 2 * len(one)
     assert take_in(runtime, 0, one * 2) == 2 * len(one)
     assert take_in(runtime, len(one), one * 3) == 4 * len(one)
@@ -132,13 +92,13 @@ def test_every_attempt_is_billed_and_a_price_that_nobody_knows_is_not_nothing(
 ) -> None:
     failed = Attempt("mdl_1", "pkey_1", 500, "api_error", 3.0)
     unpriced = attempt(cost=None, currency="")
-    take_in(runtime, 0, line(orders, key, attempts=[failed, attempt(), unpriced]))
+    take_in(runtime, 0, ai_line(orders, key, attempts=[failed, attempt(), unpriced]))
     assert [entry.cost_nano for entry in LedgerEntry.objects.order_by("number")] == [0, 20_000, None]
     assert (sums()["calls"], sums()["unpriced"], sums()["cost_nano"]) == (1, 1, 20_000)
 
 
 def test_currencies_are_never_added_up(runtime: Gateway, orders: Publication, key: Credential) -> None:
-    take_in(runtime, 0, line(orders, key, attempts=[attempt(), attempt(currency="EUR", cost=7)]))
+    take_in(runtime, 0, ai_line(orders, key, attempts=[attempt(), attempt(currency="EUR", cost=7)]))
     found = dict(AiBucket.objects.filter(span="m").values_list("currency", "cost_nano"))
     assert found == {"USD": 20_000, "EUR": 7}
 
@@ -147,7 +107,7 @@ def test_a_run_of_the_editor_belongs_to_its_team_alone(
     runtime: Gateway, orders: Publication, key: Credential
 ) -> None:
     take_in(
-        runtime, 0, line(orders, key, endpoint="", subscription="", surface="editor", team="team_of_alice")
+        runtime, 0, ai_line(orders, key, endpoint="", subscription="", surface="editor", team="team_of_alice")
     )
     entry = LedgerEntry.objects.get()
     assert (entry.team, entry.api, entry.application) == ("team_of_alice", "", "")
@@ -162,7 +122,7 @@ def test_a_line_that_is_no_call_changes_nothing(
 ) -> None:
     """T38."""
     with pytest.raises(FeedMalformed):
-        take_in(runtime, 0, line(orders, key) + broken)
+        take_in(runtime, 0, ai_line(orders, key) + broken)
     assert not LedgerEntry.objects.exists()
 
 
@@ -170,5 +130,5 @@ def test_the_time_of_a_call_is_that_of_the_runtime(
     runtime: Gateway, orders: Publication, key: Credential
 ) -> None:
     at = datetime.now(UTC).replace(microsecond=0)
-    take_in(runtime, 0, line(orders, key, at_ms=at.timestamp() * 1000))
+    take_in(runtime, 0, ai_line(orders, key, at_ms=at.timestamp() * 1000))
     assert LedgerEntry.objects.get().at == at

@@ -1,9 +1,11 @@
 """Writes of usage: taking a feed in, counting against quotas, keeping the tables of calls."""
 
+from usage.actions.budgets import warn_of_budgets
 from usage.actions.checkpoints import FeedGap
 from usage.actions.ingest import ingest_batch
 from usage.actions.losses import Loss, note_loss
 from usage.actions.quotas import reconsider_quotas
+from usage.actions.recount import take_stock
 from usage.actions.retention import keep_partitions
 from usage.actions.rotations import warn_of_rotations
 
@@ -14,5 +16,7 @@ __all__ = [
     "keep_partitions",
     "note_loss",
     "reconsider_quotas",
+    "take_stock",
+    "warn_of_budgets",
     "warn_of_rotations",
 ]

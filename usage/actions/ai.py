@@ -1,4 +1,4 @@
-"""Taking in what AI runtimes tell: the ledger and its sums, within the transaction of a batch."""
+"""Taking in what AI runtimes tell: runs, the ledger and its sums, within the transaction of a batch."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import NamedTuple
 
 from django.db import connection
 
+from usage.actions.bodies import keep_bodies
 from usage.ai_feed import AiAttempt, AiCall
 from usage.dimensions import CallerFacts, RouteFacts
-from usage.models import AiBucket, FeedCheckpoint, LedgerEntry
+from usage.models import AiBucket, AiRun, FeedCheckpoint, LedgerEntry
 
 DIMENSIONS = (
     "environment", "api", "api_version", "application", "subscription", "plan", "team", "prompt", "model", "currency",
@@ -37,11 +38,42 @@ class KnownAiCall(NamedTuple):
 
 
 def keep_ai_calls(checkpoint: FeedCheckpoint, calls: Sequence[KnownAiCall]) -> None:
-    """Write the ledger and add to the sums."""
+    """Write the runs with what was said in them, and the ledger, and add to the sums."""
+    runs = AiRun.objects.bulk_create([_run(checkpoint, known) for known in calls], batch_size=1_000)
+    keep_bodies((run, known.call.bodies) for run, known in zip(runs, calls, strict=True) if known.call.bodies)
     LedgerEntry.objects.bulk_create(
         [entry for known in calls for entry in _entries(checkpoint, known)], batch_size=1_000
     )
     _add(_sums(calls))
+
+
+def _run(checkpoint: FeedCheckpoint, known: KnownAiCall) -> AiRun:
+    call, endpoint, caller = known.call, known.endpoint, known.caller
+    return AiRun(
+        feed=checkpoint.pk,
+        offset=known.position,
+        at=call.at,
+        run=call.run,
+        request_id=call.request_id,
+        surface=call.surface,
+        environment=endpoint.environment if endpoint else "",
+        endpoint=call.endpoint,
+        api=endpoint.api if endpoint else "",
+        api_version=endpoint.api_version if endpoint else "",
+        application=caller.application if caller else "",
+        subscription=call.subscription if caller else "",
+        plan=caller.plan if caller else "",
+        team=call.team,
+        prompt=call.prompt,
+        status=call.status,
+        code=call.code,
+        cache=call.cache,
+        first_ms=call.first_ms,
+        duration_ms=call.duration_ms,
+        vendor_ms=call.vendor_ms,
+        bytes_in=call.bytes_in,
+        bytes_out=call.bytes_out,
+    )
 
 
 def _entries(checkpoint: FeedCheckpoint, known: KnownAiCall) -> Iterator[LedgerEntry]:

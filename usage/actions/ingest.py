@@ -19,7 +19,8 @@ from usage.actions.ai import KnownAiCall, keep_ai_calls
 from usage.actions.buckets import add_to_buckets
 from usage.actions.checkpoints import FeedGap, locked_checkpoint
 from usage.actions.quotas import count_against_quotas
-from usage.ai_feed import as_call, read_ai_calls
+from usage.actions.recount import keep_marks, take_stock
+from usage.ai_feed import AiCall, AiMark, as_call, read_ai_lines
 from usage.dimensions import CallerFacts, RouteFacts, callers_of, operation_of, routes_of
 from usage.feed import Call, read_calls
 from usage.metrics import RECORDS
@@ -82,7 +83,9 @@ def _take_calls(checkpoint: FeedCheckpoint, gateway: Gateway, calls: list[KnownC
 
 def _take_ai_calls(checkpoint: FeedCheckpoint, gateway: Gateway, body: bytes) -> int:
     """What models consumed; and the calls themselves where no gateway in front tells of them."""
-    read = list(read_ai_calls(body, base=checkpoint.offset, now=timezone.now()))
+    lines = list(read_ai_lines(body, base=checkpoint.offset, now=timezone.now()))
+    _take_marks(checkpoint, [(at, line) for at, line in lines if isinstance(line, AiMark)])
+    read = [(at, line) for at, line in lines if isinstance(line, AiCall)]
     routes = routes_of(gateway, (call.endpoint for _at, call in read))
     callers = callers_of(call.subscription for _at, call in read)
     known = [
@@ -96,6 +99,13 @@ def _take_ai_calls(checkpoint: FeedCheckpoint, gateway: Gateway, body: bytes) ->
     ]
     _take_calls(checkpoint, gateway, _known(gateway, own))
     return len(known)
+
+
+def _take_marks(checkpoint: FeedCheckpoint, marks: list[tuple[int, AiMark]]) -> None:
+    """Runtimes wait for the sum of what came before their marks."""
+    if marks:
+        budgets = keep_marks(checkpoint, marks)
+        transaction.on_commit(lambda: take_stock(budgets))
 
 
 def _note_completeness(checkpoint: FeedCheckpoint, until: datetime | None) -> None:

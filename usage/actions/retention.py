@@ -1,4 +1,5 @@
-"""Keeping the partitions of the table of calls: made ahead, dropped when old. Sums are kept for ever.
+"""Keeping the partitions of the table of calls: made ahead, dropped when old. Sums and the ledger are kept for ever,
+AI calls one by one as long as those of gateways, and what was said in them until it expires.
 
 Making and dropping a partition locks the whole table of calls for a moment. Each is a transaction of its own
 that gives up when it does not get the lock soon, so that ingestion never waits behind it; the next hour tries
@@ -8,13 +9,15 @@ again.
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import structlog
 from django.conf import settings
 from django.db import OperationalError, connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from usage.models import UsageBucket, UsageTotal
+from usage.models import AiBucket, AiRun, LoggedBody, UsageBucket, UsageTotal
 
 log = structlog.get_logger(__name__)
 
@@ -42,8 +45,8 @@ def keep_partitions() -> int:
     keep_from = today - timedelta(days=settings.USAGE_RECORD_DAYS)
     old = [day for day in _days() if day < keep_from]
     dropped = sum(_alone("SELECT usage_drop_before(%s)", day + timedelta(days=1)) for day in old)
-    for sums in (UsageBucket, UsageTotal):
-        while _drop_minutes(sums, timezone.now() - MINUTES_KEPT):
+    for old_rows in _old_rows(timezone.now()):
+        while _drop_some(old_rows):
             pass
     return dropped
 
@@ -70,7 +73,18 @@ def _alone(statement: str, day: date) -> bool:
     return True
 
 
-def _drop_minutes(sums: type[UsageBucket | UsageTotal], before: datetime) -> int:
-    """Drop the sums of some minutes; the number dropped."""
-    old = sums.objects.filter(span=UsageBucket.Span.MINUTE, at__lt=before).order_by("pk")
-    return sums.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:MOST_AT_ONCE])).delete()[0]
+def _old_rows(now: datetime) -> list[QuerySet[Any]]:
+    """What goes row by row: what was said and expired first, since somebody was promised that it goes."""
+    minutes = {"span": UsageBucket.Span.MINUTE, "at__lt": now - MINUTES_KEPT}
+    return [
+        LoggedBody.objects.filter(expires_at__lte=now),
+        AiRun.objects.filter(at__lt=now - timedelta(days=settings.USAGE_RECORD_DAYS)),
+        *(sums.objects.filter(**minutes) for sums in (UsageBucket, UsageTotal, AiBucket)),
+    ]
+
+
+def _drop_some(old: QuerySet[Any]) -> int:
+    """Drop some of the rows; the number dropped."""
+    some = list(old.order_by("pk").values_list("pk", flat=True)[:MOST_AT_ONCE])
+    dropped: int = old.model._default_manager.filter(pk__in=some).delete()[0]
+    return dropped

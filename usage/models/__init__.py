@@ -2,17 +2,22 @@
 
 from usage.models.ai import AiBucket, LedgerEntry
 from usage.models.bucket import UsageBucket
+from usage.models.budget import BudgetMark
 from usage.models.feed import FeedCheckpoint
 from usage.models.loss import FeedLoss
 from usage.models.quota import QuotaCounter
 from usage.models.record import UsageRecord
+from usage.models.run import AiRun, LoggedBody
 from usage.models.total import UsageTotal
 
 __all__ = [
     "AiBucket",
+    "AiRun",
+    "BudgetMark",
     "FeedCheckpoint",
     "FeedLoss",
     "LedgerEntry",
+    "LoggedBody",
     "QuotaCounter",
     "UsageBucket",
     "UsageRecord",

@@ -103,6 +103,7 @@ class AiBucket(models.Model):
             models.Index(fields=["span", "api", "at"], name="usage_ai_bucket_api"),
             models.Index(fields=["span", "application", "at"], name="usage_ai_bucket_application"),
             models.Index(fields=["span", "team", "at"], name="usage_ai_bucket_team"),
+            models.Index(fields=["at"], name="usage_ai_bucket_minutes", condition=models.Q(span="m")),
         ]
 
     def __str__(self) -> str:

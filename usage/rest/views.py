@@ -18,6 +18,7 @@ from rest_framework.response import Response
 from subscriptions.models import Credential, Subscription
 from teams.access import ResourceViewSet
 from teams.models import Verb
+from usage.ai_queries import ai_overview, ai_summary
 from usage.models import UsageRecord
 from usage.queries import (
     UsageScope,
@@ -35,16 +36,15 @@ from usage.queries import (
 )
 from usage.quotas import quotas_of
 from usage.ranges import Window, window
+from usage.rest.ai_serializers import PointWithAiSerializer, SummaryWithAiSerializer, with_ai
 from usage.rest.serializers import (
     BreakdownQuerySerializer,
     BreakdownSerializer,
     CompletenessSerializer,
     FiguresSerializer,
     KeyUseSerializer,
-    PointSerializer,
     QuotaSerializer,
     RecordQuerySerializer,
-    SummarySerializer,
     UsageQuerySerializer,
     UsageRecordSerializer,
 )
@@ -96,7 +96,7 @@ class UsageViewSet(ScopedViewSet):
         "breakdown": Verb.USAGE_VIEW,
     }
 
-    @extend_schema(parameters=[UsageQuerySerializer], responses=SummarySerializer)
+    @extend_schema(parameters=[UsageQuerySerializer], responses=SummaryWithAiSerializer)
     def summary(self, request: Request) -> Response:
         """All calls of a range in one."""
         asked = self._asked(UsageQuerySerializer)
@@ -104,15 +104,20 @@ class UsageViewSet(ScopedViewSet):
         shown = self._window(asked)
         more = {"start": shown.start, "end": shown.end}
         whole = CompletenessSerializer(completeness(gateways, shown)).data
-        return Response(FiguresSerializer(summary(scope, shown)).data | more | whole)
+        figures = with_ai(summary(scope, shown), ai_summary(scope, shown))
+        return Response(figures | more | whole)
 
-    @extend_schema(parameters=[UsageQuerySerializer], responses=PointSerializer(many=True))
+    @extend_schema(parameters=[UsageQuerySerializer], responses=PointWithAiSerializer(many=True))
     def timeseries(self, request: Request) -> Response:
         """A point per slot of the range, oldest first, empty slots included."""
         asked = self._asked(UsageQuerySerializer)
         scope, _gateways = self._scope(asked)
-        points = timeseries(scope, self._window(asked))
-        return Response([{"at": at, **FiguresSerializer(figures).data} for at, figures in points])
+        shown = self._window(asked)
+        consumed, points = ai_overview(scope, shown), timeseries(scope, shown)
+        ai = [figures for _at, figures in consumed.points] if consumed else [None] * len(points)
+        return Response(
+            [{"at": at, **with_ai(figures, beside)} for (at, figures), beside in zip(points, ai, strict=True)]
+        )
 
     @extend_schema(parameters=[BreakdownQuerySerializer], responses=BreakdownSerializer)
     def breakdown(self, request: Request) -> Response:

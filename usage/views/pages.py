@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
 
-from apis.models import Api, Environment
 from teams.access import HtmxHttpRequest, htmx_partial, page
 from teams.models import Verb
+from usage.ai_dashboards import ai_dashboard
+from usage.ai_queries import ai_summaries
+from usage.ai_sums import AiFigures
 from usage.dashboards import dashboard
 from usage.queries import (
     UsageScope,
@@ -27,21 +29,12 @@ from usage.queries import (
 )
 from usage.ranges import RANGES, Window, window
 from usage.sums import Figures
+from usage.views.filters import Filter, filters_of_api, filters_of_application
 
 LIVE_RANGES = ("1h", "6h")
 """Ranges whose page follows calls as they arrive."""
 
 PAGE_SIZE = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """A choice among a few values, kept in the URL."""
-
-    name: str
-    label: Any
-    chosen: str
-    choices: list[tuple[str, str]] = field(default_factory=list)
 
 
 @page(Verb.USAGE_VIEW)
@@ -59,11 +52,12 @@ def usage_home(request: HtmxHttpRequest) -> HttpResponse:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A page of targets, each with its figures. `parameter` names the page in the URL."""
+    """A page of targets, each with its figures and what its AI calls consumed. `parameter` names it in the URL."""
 
     parameter: str
     page: Page[Any]
-    rows: list[tuple[Any, Figures]]
+    rows: list[tuple[Any, Figures, AiFigures]]
+    has_ai: bool
 
     @property
     def before(self) -> dict[str, int]:
@@ -80,8 +74,12 @@ def _listed(request: HtmxHttpRequest, kind: str, targets: QuerySet[Any], shown: 
     parameter = f"{kind}-page"
     ordered = targets.select_related("team").order_by("name", "pk")
     page = Paginator(ordered, PAGE_SIZE).get_page(request.GET.get(parameter))
-    found = summaries(kind, [target.public_id for target in page], shown)
-    return Listed(parameter, page, [(target, found.get(target.public_id, Figures())) for target in page])
+    ids = [target.public_id for target in page]
+    calls, consumed = summaries(kind, ids, shown), ai_summaries(kind, ids, shown)
+    rows = [
+        (one, calls.get(one.public_id, Figures()), consumed.get(one.public_id, AiFigures())) for one in page
+    ]
+    return Listed(parameter, page, rows, bool(consumed))
 
 
 @page(Verb.USAGE_VIEW)
@@ -89,10 +87,14 @@ def usage_api(request: HtmxHttpRequest, team: str, slug: str) -> HttpResponse:
     """Calls to one API, for the team that offers it."""
     api = get_object_or_404(apis_of(request.actor).select_related("team"), team__slug=team, slug=slug)
     scope = UsageScope({"api": api.public_id})
-    versions = [(version.public_id, version.name) for version in api.versions.all()]
-    filters = [_filter(request, "api_version", _("Version"), versions), _environments(request)]
+    filters = filters_of_api(request, api)
     breakdowns = ("plan", "operation", "application", "status")
-    context = {"api": api, "gateways": gateways_of_api(api.pk)}
+    context = {
+        "api": api,
+        "gateways": gateways_of_api(api.pk),
+        "ai_by": ("model", "prompt", "application", "plan"),
+        "runs_url": reverse("usage-api-runs", args=[team, slug]),
+    }
     return _dashboard(request, "usage/usage_api.html", scope, filters, breakdowns, context)
 
 
@@ -103,30 +105,18 @@ def usage_application(request: HtmxHttpRequest, public_id: str) -> HttpResponse:
         applications_of(request.actor).select_related("team"), public_id=public_id
     )
     scope = UsageScope({"application": application.public_id})
-    subscribed = Api.objects.filter(versions__subscriptions__application=application).distinct()
-    filters = [
-        _filter(request, "api", _("API"), list(subscribed.values_list("public_id", "name"))),
-        _environments(request),
-    ]
+    filters = filters_of_application(request, application)
     breakdowns = ("api", "operation", "plan", "key_id", "status")
     context = {
         "application": application,
+        "ai_by": ("api", "model", "prompt", "plan"),
+        "runs_url": reverse("usage-application-runs", args=[public_id]),
         "gateways": gateways_of_application(application.pk),
         "subscriptions": application.subscriptions.open().select_related(
             "api_version__api", "environment", "plan_revision__plan"
         ),
     }
     return _dashboard(request, "usage/usage_application.html", scope, filters, breakdowns, context)
-
-
-def _filter(request: HtmxHttpRequest, name: str, label: Any, choices: list[tuple[str, str]]) -> Filter:
-    chosen = request.GET.get(name, "")
-    return Filter(name, label, chosen if chosen in dict(choices) else "", choices)
-
-
-def _environments(request: HtmxHttpRequest) -> Filter:
-    choices = list(Environment.objects.values_list("public_id", "name"))
-    return _filter(request, "environment", _("Environment"), choices)
 
 
 def _dashboard(
@@ -138,14 +128,15 @@ def _dashboard(
     context: dict[str, Any],
 ) -> HttpResponse:
     shown: Window = window(request.GET.get("range", ""), timezone.now())
-    narrowed = scope.narrowed(**{choice.name: choice.chosen for choice in filters})
+    narrowed = scope.narrowed(**{one.name: one.chosen for one in filters})
     context |= {
         "dashboard": dashboard(narrowed, shown, by),
+        "ai": ai_dashboard(narrowed, shown, context["ai_by"]),
         "completeness": completeness(context["gateways"], shown),
         "window": shown,
         "ranges": RANGES.values(),
         "filters": filters,
         "follows": shown.range.name in LIVE_RANGES,
-        "kept": {choice.name: choice.chosen for choice in filters if choice.chosen},
+        "kept": {one.name: one.chosen for one in filters if one.chosen},
     }
     return render(request, template + ("#figures" if htmx_partial(request) else ""), context)

@@ -271,18 +271,20 @@ def message_answer(plain: Json) -> Answer:
 
 
 def usage_of(plain: Any) -> Usage | None:
-    """Anthropic counts cached tokens beside the input, not within it."""
+    """Anthropic counts cached tokens beside the input, not within it. What was thought is within the output."""
     if not isinstance(plain, dict):
         return None
     cached, written = (
         number(plain.get("cache_read_input_tokens")),
         number(plain.get("cache_creation_input_tokens")),
     )
+    outputs = plain.get("output_tokens_details")
     return Usage(
         input=number(plain.get("input_tokens")) + cached + written,
         output=number(plain.get("output_tokens")),
         cached_input=cached,
         cache_write=written,
+        reasoning=number(outputs.get("thinking_tokens")) if isinstance(outputs, dict) else 0,
     ).if_any()
 
 

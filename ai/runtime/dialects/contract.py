@@ -7,9 +7,10 @@ https://platform.openai.com/docs/api-reference/chat
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Any, Protocol
 
 from ai.pricing import Usage
@@ -54,7 +55,7 @@ class StreamReader(Protocol):
 class Framing(Protocol):
     """Takes a stream of bytes apart into events: server-sent events, or the event stream of AWS."""
 
-    def feed(self, piece: bytes) -> Iterator[Event]: ...
+    def feed(self, piece: bytes) -> Iterable[Event]: ...
 
     def rest(self) -> Event | None: ...
 
@@ -94,13 +95,25 @@ def malformed(why: str) -> VendorError:
     return VendorError(VendorFailure(502, f"The model's answer cannot be read: {why}.", "malformed"))
 
 
-@contextmanager
-def reading() -> Iterator[None]:
+class _Reading:
+    """As a class: a generator would be made anew for every chunk of a stream."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, KeyError | IndexError | TypeError | AttributeError | ValueError):
+            raise malformed(f"it is not of the expected form ({type(error).__name__})") from None
+
+
+_READING = _Reading()
+
+
+def reading() -> _Reading:
     """Within it what is not of the vendor's own form is a VendorError: models and vendors lie."""
-    try:
-        yield
-    except (KeyError, IndexError, TypeError, AttributeError, ValueError) as error:
-        raise malformed(f"it is not of the expected form ({type(error).__name__})") from None
+    return _READING
 
 
 @contextmanager

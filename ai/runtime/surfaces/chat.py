@@ -13,6 +13,7 @@ import orjson
 from ai.pricing import Usage
 from ai.prompts.variables import VariableType
 from ai.runtime.asgi import Request
+from ai.runtime.bodies import redacted, secrets_of
 from ai.runtime.dialects.contract import Json
 from ai.runtime.dialects.openai import usage_plain
 from ai.runtime.errors import Code, Fault, Refused, openai_error
@@ -81,13 +82,13 @@ _MEMBERS: Mapping[str, tuple[Any, str]] = {
 
 def checked(plain: Json) -> Json:
     """The body, if it asks for nothing that is not the caller's to choose. Raises Refused."""
-    refused = sorted(REFUSED_MEMBERS & plain.keys())
-    if refused:
+    if not REFUSED_MEMBERS.isdisjoint(plain):
+        refused = sorted(REFUSED_MEMBERS & plain.keys())
         faults = tuple(Fault(f"/{name}", "It is not the caller's to choose.") for name in refused)
         text = f"{', '.join(refused)} cannot be set by a call. Remove it."
         raise Refused(400, Code.PARAMETER_REFUSED, text, faults=faults)
     apart = sorted(
-        name for name in _PRICED_APART & plain.keys() if plain[name] not in (None, "auto", "default")
+        name for name in _PRICED_APART if name in plain and plain[name] not in (None, "auto", "default")
     )
     if apart:
         text = f"{', '.join(apart)} costs apart in a way that is not known here. Remove it."
@@ -210,7 +211,7 @@ async def serve(request: Request, service: Service, caller: Caller, record: Reco
     task = chat_task(caller.endpoint, plain, stream=stream)
     record.prompt = task.prompt.id if task.prompt else ""
     if caller.endpoint.log_bodies:
-        record.bodies = {"input": plain}
+        log_input(record, task, plain)
     wants_usage = bool((plain.get("stream_options") or {}).get("include_usage"))
     async with Work(service, caller, record, task) as work:
         whole_first = work.must_see_whole_answer
@@ -226,6 +227,18 @@ async def serve(request: Request, service: Service, caller: Caller, record: Reco
                 return told.of_stream(work, served)
 
             await streaming.pass_on(request, work, work.task.build, outlet, headers)
+
+
+def log_input(record: Record, task: Task, plain: Json) -> None:
+    """Have the body of a call told without the values of sensitive variables, one that takes the messages included."""
+    if task.prompt is None:
+        record.bodies = {"input": plain}
+        return
+    variables = task.prompt.variables
+    given = _with_history(task.prompt, plain, plain.get("variables") or {})
+    shown = {name: value for name, value in plain.items() if name != "messages"}
+    record.bodies = {"input": {**shown, "variables": redacted(given, variables)}}
+    task.secrets = secrets_of(given, variables)
 
 
 async def chat_answer(work: Work) -> tuple[Any, Json]:

@@ -127,6 +127,7 @@ def _endpoint(prompt: Prompt) -> Endpoint:
         environment="",
         team="",
         api="",
+        api_version="",
         prompt=prompt,
         prompt_label="draft",
         versions={},

@@ -14,6 +14,7 @@ from ai.prompts.guards import Guard
 from ai.prompts.schemas import faults_of
 from ai.prompts.variables import with_defaults
 from ai.runtime.asgi import Request
+from ai.runtime.bodies import redacted, secrets_of
 from ai.runtime.dialects.contract import Json
 from ai.runtime.errors import Code, Fault, Refused, problem
 from ai.runtime.exchange import Served, chat_build
@@ -22,7 +23,7 @@ from ai.runtime.snapshot import Endpoint, Prompt
 from ai.runtime.sse import named_event
 from ai.runtime.surfaces import streaming, told
 from ai.runtime.surfaces.streaming import Outlet
-from ai.runtime.work import Caller, Result, Service, Task, Work, redacted
+from ai.runtime.work import Caller, Result, Service, Task, Work
 
 
 def loaded(body: bytes) -> Json:
@@ -110,11 +111,11 @@ async def serve(
     wants_stream = "text/event-stream" in request.headers.get("accept", "")
     if wants_stream and not endpoint.stream:
         raise Refused(400, Code.NOT_SUPPORTED, "This API does not stream. Ask for application/json.")
+    task = task_of(endpoint, prompt, chat_body(prompt, values), stream=wants_stream)
     if endpoint.log_bodies:
         record.bodies = {"input": redacted(values, prompt.variables)}
-    async with Work(
-        service, caller, record, task_of(endpoint, prompt, chat_body(prompt, values), stream=wants_stream)
-    ) as work:
+        task.secrets = secrets_of(values, prompt.variables)
+    async with Work(service, caller, record, task) as work:
         work.task.build = chat_build(work.task.body, stream=wants_stream and not _whole_first(work))
         await answer(request, work, stream=wants_stream)
 

@@ -22,7 +22,7 @@ from ai.runtime.feed import Record
 from ai.runtime.snapshot import Model
 from ai.runtime.sse import Event, named_event
 from ai.runtime.surfaces import streaming, told
-from ai.runtime.surfaces.chat import chat_answer, chat_task, checked, chunks_of
+from ai.runtime.surfaces.chat import chat_answer, chat_task, checked, chunks_of, log_input
 from ai.runtime.surfaces.prompt import loaded
 from ai.runtime.surfaces.response_bodies import (
     call_item,
@@ -56,7 +56,7 @@ async def serve(request: Request, service: Service, caller: Caller, record: Reco
     task = chat_task(caller.endpoint, chat, stream=stream)
     record.prompt = task.prompt.id if task.prompt else ""
     if caller.endpoint.log_bodies:
-        record.bodies = {"input": plain}
+        log_input(record, task, chat if task.prompt else plain)
     async with Work(service, caller, record, task) as work:
         whole_first = work.must_see_whole_answer
         is_native = work.task.prompt is None and not work.task.guard

@@ -29,7 +29,7 @@ class Outlet(ABC):
 
     def __init__(self) -> None:
         self.characters = 0
-        """Of the text so far, for a count where the vendor gives none."""
+        """Of the text and the calls so far, for a count where the vendor gives none."""
 
     def passed(self, stream: VendorStream, event: Event) -> bytes:
         """What goes out for an event. Raises VendorError for an error in the stream."""
@@ -39,7 +39,7 @@ class Outlet(ABC):
         """The chunks of an event, counted."""
         for chunk in stream.reader.read(event):
             for choice in chunk.get("choices") or ():
-                self.characters += len((choice.get("delta") or {}).get("content") or "")
+                self.characters += _characters(choice.get("delta") or {})
             yield chunk
 
     def begin(self, served: Served) -> bytes:
@@ -59,6 +59,12 @@ class Outlet(ABC):
         """What goes out when the answer breaks off."""
 
 
+def _characters(delta: Json) -> int:
+    functions = [call.get("function") or {} for call in delta.get("tool_calls") or ()]
+    called = sum(len(one.get("name") or "") + len(one.get("arguments") or "") for one in functions)
+    return len(delta.get("content") or "") + called
+
+
 async def pass_on(
     request: Request, work: Work, build: Build, outlet: Outlet, headers: Callable[[Served], Mapping[str, str]]
 ) -> None:
@@ -73,8 +79,9 @@ async def pass_on(
     try:
         await request.begin(200, {**HEADERS, **headers(served)})
         await line.send(outlet.begin(served))
-        async for events in stream.batches():
-            await line.send(b"".join([outlet.passed(stream, event) for event in events]))
+        while events := await stream.events():
+            pieces = [outlet.passed(stream, event) for event in events]
+            await line.send(pieces[0] if len(pieces) == 1 else b"".join(pieces))
         if not stream.reader.is_complete:
             raise VendorError(VendorFailure(502, "The model's answer broke off before its end.", "cut"))
         last = outlet.end(served, _bill(work, served, outlet))
@@ -101,7 +108,7 @@ class _Line:
         self._loop = asyncio.get_running_loop()
         self._quiet = True
         self._timer = self._loop.call_later(PING_S, self._beat)
-        self._pings: set[asyncio.Task[None]] = set()
+        self._pings: set[asyncio.Future[None]] = set()
         self._drain: asyncio.TimerHandle | None = None
         self._stream = stream
         self._watch = request.watch()
@@ -126,7 +133,7 @@ class _Line:
 
     def _beat(self) -> None:
         if self._quiet and not self.caller_left:
-            ping = self._loop.create_task(self._request.send(PING))
+            ping = asyncio.ensure_future(self._request.send(PING))
             self._pings.add(ping)
             ping.add_done_callback(self._pings.discard)
         self._quiet = True

@@ -163,6 +163,7 @@ def _environment(settings: Settings, store: Store, ca_file: str) -> dict[str, st
         "GATEHOUSE_AI_CONTROL": settings.admin.removeprefix(UNIX),
         "GATEHOUSE_AI_SNAPSHOT": str(store.configuration),
         "GATEHOUSE_AI_FEED": str(store.root / ACCESS_LOG),
+        "GATEHOUSE_AI_SEQUENCE": str(store.root / "budget-sequence"),
         "GATEHOUSE_AI_TICKET_KEY": ticket_key(settings.token).hex(),
         **({"SSL_CERT_FILE": ca_file} if ca_file else {}),
     }

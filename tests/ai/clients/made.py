@@ -12,9 +12,12 @@ import pytest
 ROOT = Path(__file__).parents[3]
 
 
-def made_clients() -> Path:
-    """Their directory. In CI they must be there; elsewhere a missing registry skips, and says so."""
-    place, why = _made()
+def made_clients(which: str = "clients") -> Path:
+    """The directory with the environments of `requirements/clients` or of `requirements/compared`.
+
+    In CI they must be there; elsewhere a missing registry skips, and says so.
+    """
+    place, why = _made(which)
     if place is not None:
         return place
     text = f"NOTHING OF ANYBODY ELSE WAS TRIED: scripts/ai-clients could not make it.\n{why}"
@@ -24,7 +27,7 @@ def made_clients() -> Path:
 
 
 @cache
-def _made() -> tuple[Path | None, str]:
-    script = ROOT / "scripts" / "ai-clients"
-    made = subprocess.run([script], cwd=ROOT, capture_output=True, text=True, check=False)
+def _made(which: str) -> tuple[Path | None, str]:
+    command = [ROOT / "scripts" / "ai-clients", which]
+    made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     return (Path(made.stdout.strip()), "") if made.returncode == 0 else (None, made.stderr)

@@ -29,11 +29,15 @@ BUDGET = {
     "scope": "model",
     "scope_id": "mdl_3",
     "period": "month",
-    "unit": "nanos",
+    "unit": "money",
     "currency": "USD",
     "limit": 1,
     "hard": True,
     "fail_open": False,
+    "generation": "g",
+    "base": 0,
+    "base_period": "20260101",
+    "is_new": True,
 }
 
 

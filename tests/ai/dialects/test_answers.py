@@ -152,6 +152,13 @@ def test_an_anthropic_count_that_comes_later_stands_for_the_first() -> None:
     assert reader.usage == Usage(2000, 15)
 
 
+def test_anthropics_count_of_thoughts_is_read() -> None:
+    """https://platform.claude.com/docs/en/api/messages: `output_tokens_details`, within the output."""
+    plain = json.loads(read("anthropic_tools.json"))
+    plain["usage"]["output_tokens_details"] = {"thinking_tokens": 40}
+    assert DIALECTS["anthropic"].answer(json.dumps(plain).encode()).usage == Usage(472, 89, reasoning=40)
+
+
 def test_usage_in_openais_form_is_read_back() -> None:
     usage = Usage(100, 50, cached_input=40, cache_write=10, reasoning=20, input_audio=5, output_audio=6)
     assert usage_of(usage_plain(usage)) == usage
