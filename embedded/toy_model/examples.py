@@ -116,12 +116,13 @@ def _translation(dice: random.Random) -> Example:
     english, *others = translated(dice)
     number = dice.randrange(len(LANGUAGES))
     target, answer = LANGUAGES[number], others[number]
-    if dice.random() < 0.5:
-        english, answer = _capital(english), _capital(answer)
+    answer = _capital(answer)
+    if dice.random() < 0.6:
+        english = _capital(english)
     if dice.random() < 0.4:
-        mark = "?" if english.lower().startswith(("where", "how are", "what time")) else "."
-        space = " " if target == "French" and mark == "?" else ""
-        english, answer = english + mark, answer + space + mark
+        english += (
+            "?" if english.lower().startswith(("where", "how are", "what time")) else dice.choice((".", "!"))
+        )
     order = said(dice.choice(TRANSLATE), dice).replace("{target}", target)
     asked = _asked(order, english, dice, must_say=True)
     if dice.random() < 0.5:
@@ -148,10 +149,12 @@ def _asked(order: str, text: str, dice: random.Random, *, must_say: bool = False
         text = f"<{name}-{mark}>\n{text}\n</{name}-{mark}>"
     elif dice.random() < 0.2:
         text = f"{dice.choice(('Text', 'Ticket', 'Message', 'Review', 'Input'))}: {text}"
-    if dice.random() < 0.3:
+    if dice.random() < 0.4:
         words, colon = dice.choice(("Channel", "It came by", "Received by", "From")), dice.choice((":", ""))
-        channel = f"{words}{colon} {dice.choice(phrases.CHANNELS)}"
-        text = f"{channel}{dice.choice(('', '.'))}\n{text}" if dice.random() < 0.7 else f"{text}\n{channel}"
+        channel = f"{words}{colon} {dice.choice(phrases.CHANNELS)}{dice.choice(('', '.'))}"
+        place = dice.randrange(4)
+        order = f"{order} {channel}" if order and place < 2 else order
+        text = f"{channel}\n{text}" if place == 2 else f"{text}\n{channel}" if place == 3 else text
     if dice.random() < 0.3:
         order = f"{order} {dice.choice(ANYTHING)}".strip()
     if not order or (not must_say and dice.random() < 0.1):

@@ -27,7 +27,7 @@ SEED = 20_26
 MERGES = 1100
 LENGTHS = (48, 64, 96, 128, 192)
 ROWS = 32
-STEPS = 2400
+STEPS = 2600
 WARM_UP, PEAK = 100, 3e-3
 OF_PROMPT = 0.03
 """What a token of the question weighs against one of the answer."""
@@ -73,6 +73,7 @@ def trained(tokens: Tokens, shape: Shape, steps: int, dice: random.Random) -> We
 
 def batches(tokens: Tokens, dice: random.Random) -> Iterator[Batch]:
     """Rows of about the same length together: their numbers, and what each of them counts."""
+    braces = frozenset(number for number, name in enumerate(tokens.names) if name.startswith("{"))
     waiting: dict[int, list[tuple[list[int], int]]] = {length: [] for length in LENGTHS}
     while True:
         question, answer = encoded(tokens, example(dice))
@@ -83,7 +84,7 @@ def batches(tokens: Tokens, dice: random.Random) -> Iterator[Batch]:
         rows = waiting[fitting[0]]
         rows.append((whole, len(question)))
         if len(rows) == ROWS:
-            yield _filled(rows, fitting[0])
+            yield _filled(rows, fitting[0], braces)
             rows.clear()
 
 
@@ -94,13 +95,16 @@ def encoded(tokens: Tokens, one: Example) -> tuple[list[int], list[int]]:
     return [*question, reply], [*tokens.encode(one.answer), end]
 
 
-def _filled(rows: Sequence[tuple[list[int], int]], length: int) -> Batch:
+def _filled(rows: Sequence[tuple[list[int], int]], length: int, braces: frozenset[int]) -> Batch:
     numbers = np.full((len(rows), length), 2, np.int32)
     counts = np.zeros((len(rows), length), np.float32)
     for place, (whole, question) in enumerate(rows):
         numbers[place, : len(whole)] = whole
         counts[place, 1:question] = OF_PROMPT
         counts[place, question : len(whole)] = 1
+        if whole[question] in braces:
+            # Who wants JSON makes the server begin with it; the model itself would rather say the word alone.
+            counts[place, question] = 0
     return numbers, counts
 
 
