@@ -167,6 +167,7 @@ def _at_most(model: AiModel, body: Mapping[str, Any], prices: PriceList | None) 
     amount = None if most.nanos is None else money(most.nanos)
     return {
         "model": model.name,
+        "is_toy": model.is_toy,
         "estimated_input_tokens": most.input,
         "most_output_tokens": most.output,
         "most_cost": {"amount": amount, "currency": most.currency or None},

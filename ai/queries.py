@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Count, IntegerField, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, IntegerField, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -37,7 +37,9 @@ class Readiness(TonedChoices):
 
 
 def with_counts(providers: QuerySet[Provider]) -> QuerySet[Provider]:
-    """With `active_keys`, `all_models`, `used_models`, `unpriced_models` (in use) and `routes`."""
+    """With `active_keys`, `all_models`, `used_models`, `unpriced_models` (in use), `routes`, and `is_toy`: it has
+    models, and all of them are toys.
+    """
     models = AiModel.objects.filter(provider=OuterRef("pk"))
     used = models.filter(is_enabled=True)
     priced = ModelPrice.objects.filter(retired_at=None).values("model")
@@ -49,6 +51,7 @@ def with_counts(providers: QuerySet[Provider]) -> QuerySet[Provider]:
         used_models=_counted(used, "provider"),
         unpriced_models=_counted(used.exclude(pk__in=priced), "provider"),
         routes=_counted(targets, "model__provider", distinct="route"),
+        is_toy=Exists(models.filter(is_toy=True)) & ~Exists(models.filter(is_toy=False)),
     )
 
 

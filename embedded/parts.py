@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from embedded import toy_server
 from embedded.installation import Installation, LocalGateway, python, role
 from embedded.layout import ROOT
 from embedded.postgres import ADMIN
@@ -60,6 +61,20 @@ class Parts:
             python("-m", "embedded.samples", service, "--port", str(port)),
             self.installation.plain_environment(),
             lambda: http_answers(f"http://127.0.0.1:{port}/healthz"),
+        )
+
+    def models(self) -> list[Part]:
+        """The vendors of the demo: the toy model where it can run, and the echo model."""
+        echo = self._model("echo", "healthz")
+        return [self._model("toy", "health"), echo] if toy_server.is_there() else [echo]
+
+    def _model(self, name: str, health: str) -> Part:
+        port = self.installation.port(f"{name.upper()}_MODEL_PORT")
+        return self._part(
+            f"{name} model",
+            python("-m", f"embedded.{name}_server", "--port", str(port)),
+            self.installation.plain_environment(),
+            lambda: http_answers(f"http://127.0.0.1:{port}/{health}"),
         )
 
     def web(self) -> Part:

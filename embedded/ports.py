@@ -22,6 +22,8 @@ DEFAULTS = {
     "AI_AGENT_PORT": (9102, "agent of the AI runtime"),
     "SAMPLE_ORDERS_PORT": (9201, "sample orders"),
     "SAMPLE_WEATHER_PORT": (9202, "sample weather"),
+    "TOY_MODEL_PORT": (9203, "toy model"),
+    "ECHO_MODEL_PORT": (9204, "echo model"),
 }
 
 

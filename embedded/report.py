@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import time
 from pathlib import Path
 
+from embedded import toy_server
 from embedded.console import Console, Row
 from embedded.installation import GATEWAYS, Installation, LocalGateway
 from embedded.parts import Parts
 from embedded.steps import sign_ins_file
 
 OTHER_PASSWORD = "(another password)"  # noqa: S105 - what `seed_demo --look` says of whom it does not let in
+PROMPT = "/shop/ticket-triage/v1/"
+"""Where `portal/demo_ai.py` publishes its prompt."""
 GATEWAY_WAIT_S = 15.0
 """How long the first push to the gateway is waited for, before the table says that it is still to come."""
 
 
-async def show(console: Console, installation: Installation, parts: Parts) -> None:
-    """Print where everything is."""
+async def first_push(console: Console, installation: Installation, parts: Parts) -> None:
+    """Wait for a while until the gateways have their first configuration."""
     if installation.runs_agent:
         console.working("waiting for the first configuration of the gateways")
         await _first_push(parts)
         console.working("")
+
+
+async def show(console: Console, installation: Installation, parts: Parts) -> None:
+    """Print where everything is."""
     console.table([*_portal(installation), *_gateway(installation, parts), *_servers(installation)])
     _show_agent_elsewhere(console, installation)
     _show_sign_ins(console, installation)
+    _show_prompt(console, installation)
     console.say()
     console.say("Running. Ctrl-C stops everything; the data stays.", tone="strong")
 
@@ -64,6 +73,10 @@ def _servers(one: Installation) -> list[Row]:
         Row(f"sample {name}", f"http://127.0.0.1:{one.port(f'SAMPLE_{name.upper()}_PORT')}", "ready")
         for name in ("orders", "weather")
     ]
+    samples += [
+        Row(f"{name} model", f"http://127.0.0.1:{one.port(f'{name.upper()}_MODEL_PORT')}/v1", "ready")
+        for name in (("toy", "echo") if toy_server.is_there() else ("echo",))
+    ]
     database = _shown(one.postgres.socket_directory if one.postgres else None, "DATABASE_URL")
     broker = _shown(one.redis.socket if one.redis else None, "REDIS_URL")
     mail = Row(
@@ -90,6 +103,20 @@ def _show_sign_ins(console: Console, one: Installation) -> None:
     lines = said.read_text(encoding="utf-8").splitlines() if said.exists() else []
     if lines:
         console.block(_sign_ins_title(lines, one.keyring["GATEHOUSE_DEMO_PASSWORD"]), lines)
+
+
+def _show_prompt(console: Console, one: Installation) -> None:
+    """A call of the demo's prompt, ready to be copied: its key is read from where `seed_demo` keeps it."""
+    kept = one.layout.secrets / "demo_prompt_key"
+    if not kept.exists():
+        return
+    console.block(
+        "Ask a model of this machine, as Dana's application; it is a toy that sorts short support tickets",
+        [
+            f'curl {one.gateway_url("GATEWAY_PORT")}{PROMPT} -H "X-Api-Key: $(cat {shlex.quote(_near(kept))})" \\',
+            """  --json '{"ticket": "My parcel has not arrived. This is urgent!", "channel": "chat"}'""",
+        ],
+    )
 
 
 def _sign_ins_title(lines: list[str], password: str) -> str:

@@ -9,7 +9,7 @@ import shutil
 import signal
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 
-from embedded import report
+from embedded import report, toy_server
 from embedded.console import Console
 from embedded.failure import CannotRun
 from embedded.installation import GATEWAYS, Installation, make_installation
@@ -19,7 +19,14 @@ from embedded.parts import Parts
 from embedded.ports import refuse_taken
 from embedded.postgres import abandoned_homes, home_of
 from embedded.probes import check_external_database, check_external_redis
-from embedded.steps import collect_static, look_at_sign_ins, prepare_portal, register_gateway, seed_demo
+from embedded.steps import (
+    collect_static,
+    look_at_sign_ins,
+    prepare_portal,
+    register_gateway,
+    seed_demo,
+    start_demo_tests,
+)
 from embedded.supervisor import Part, Supervisor, together
 
 SLOTS = 8
@@ -80,7 +87,12 @@ def reset(layout: Layout, console: Console) -> int:
 
 async def _run(installation: Installation, lock: int, console: Console, supervisor: Supervisor) -> int:
     parts = Parts(installation, lock)
-    beside = [parts.sample("orders"), parts.sample("weather")]
+    beside = [parts.sample("orders"), parts.sample("weather"), *parts.models()]
+    if not toy_server.is_there():
+        console.say(
+            "The toy model is left out: xllamacpp has no wheel for this platform. The echo model answers.",
+            tone="note",
+        )
     if installation.budgets and installation.runs_agent:
         installation.budgets.prepare()
         beside.append(parts.redis("Redis for budgets", installation.budgets))
@@ -98,6 +110,9 @@ async def _run(installation: Installation, lock: int, console: Console, supervis
         supervisor.start(parts.worker(), parts.beat(), *agents),
         *([] if seeded else [look_at_sign_ins(supervisor, installation)]),
     )
+    await report.first_push(console, installation, parts)
+    if seeded:
+        await start_demo_tests(supervisor, installation)
     await report.show(console, installation, parts)
     await supervisor.watch()
     return 0

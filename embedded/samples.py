@@ -95,8 +95,13 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], service: Callable[[Asked], Answer]) -> None:
-        super().__init__(address, Handler)
+    def __init__(
+        self,
+        address: tuple[str, int],
+        service: Callable[[Asked], Answer],
+        handler: type[Handler] = Handler,
+    ) -> None:
+        super().__init__(address, handler)
         self.service = service
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -111,12 +116,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("service", choices=sorted(SERVICES))
     parser.add_argument("--port", type=int, required=True)
     options = parser.parse_args(arguments)
-    server = Server(("127.0.0.1", options.port), SERVICES[options.service]())
+    serve(Server(("127.0.0.1", options.port), SERVICES[options.service]()))
+    return 0
+
+
+def serve(server: Server) -> None:
+    """Until told to stop."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
     server.serve_forever(poll_interval=0.1)
     server.server_close()
-    return 0
 
 
 def _delay_s(asked: Asked) -> float:

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
+from embedded import toy_server
 from embedded.installation import Installation, LocalGateway, manage
 from embedded.keyring import write_private
 from embedded.layout import ROOT
@@ -58,9 +59,15 @@ async def seed_demo(supervisor: Supervisor, installation: Installation) -> bool:
         return False
     said = sign_ins_file(installation)
     write_private(said, "")
-    await supervisor.run("demo", _command(installation, "seed_demo", output=said))
+    without = [] if toy_server.is_there() else ["--without-toy"]
+    await supervisor.run("demo", _command(installation, "seed_demo", *without, output=said))
     stamp.touch()
     return True
+
+
+async def start_demo_tests(supervisor: Supervisor, installation: Installation) -> None:
+    """Have the test cases of the demo's prompt run, now that models can be asked."""
+    await supervisor.run("demo tests", _command(installation, "seed_demo", "--start-tests"))
 
 
 async def look_at_sign_ins(supervisor: Supervisor, installation: Installation) -> None:

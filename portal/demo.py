@@ -1,4 +1,4 @@
-"""The demo of the embedded default: two teams, two APIs, an application, a request that waits.
+"""The demo of the embedded default: two teams, two APIs and a prompt that is a third, an application, waiting requests.
 
 It is told through the same actions that people use, so it shows nothing that the product does not do.
 """
@@ -18,7 +18,9 @@ from apis.actions import BindingValues, begin_api, change_api, create_plan, give
 from apis.models import ApiVersion, Environment, Plan, PlanLimits, PlanRevision, Visibility
 from gateways.actions import PlaceToPublish, publish_to
 from gateways.models import Gateway
+from portal import demo_ai
 from subscriptions.actions import create_application, request_access
+from subscriptions.models import Application
 from teams.actions import (
     accept_invitation,
     change_platform_roles,
@@ -45,6 +47,15 @@ class Person:
     platform_roles: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Seeded:
+    """What is shown once: REST tokens of alice and dana for `examples/golden_path.py`, and the key with which dana's
+    application calls the prompt."""
+
+    tokens: Mapping[str, str]
+    key: str
+
+
 PEOPLE = (
     Person("alice@example.test", "Alice", "owns the team Shop and publishes its APIs"),
     Person("bob@example.test", "Bob", "is a developer of Shop"),
@@ -56,10 +67,11 @@ PEOPLE = (
 )
 
 
-def seed(password: str, upstreams: Mapping[str, str]) -> dict[str, str]:
-    """Make the demo; the values of a REST token of alice and of dana, for `examples/golden_path.py`.
+def seed(password: str, upstreams: Mapping[str, str], models: Mapping[str, str]) -> Seeded:
+    """Make the demo.
 
-    `upstreams` maps "orders" and "weather" to the addresses of the sample services.
+    `upstreams` maps "orders" and "weather" to the addresses of the sample services, `models` "echo" and "toy" to those
+    of the models; without "toy" all that is of models does without.
     """
     people = {person.name: _enter(person, password) for person in PEOPLE}
     shop = create_team(actor=actor_of_user(people["Alice"]), name="Shop", description="Sells things.")
@@ -69,8 +81,12 @@ def seed(password: str, upstreams: Mapping[str, str]) -> dict[str, str]:
     )
     orders = _publish_orders(shop, people["Alice"], upstreams["orders"])
     weather = _publish_weather(shop, people["Alice"], upstreams["weather"])
-    _ask(logistics, people["Dana"], orders, weather)
-    return {name.lower(): _token(people[name]) for name in ("Alice", "Dana")}
+    triage = demo_ai.seed_prompt(shop, people["Alice"], demo_ai.seed_models(models))
+    _offer(triage, people["Alice"], "Support desk", PlanLimits(5, 10, quota_day=2_000, approval=MANUAL))
+    _publish(triage, people["Alice"])
+    planner = _ask(logistics, people["Dana"], orders, weather)
+    key = demo_ai.grant_prompt(planner, people["Dana"], people["Alice"], triage)
+    return Seeded({name.lower(): _token(people[name]) for name in ("Alice", "Dana")}, key)
 
 
 def _token(user: User) -> str:
@@ -148,7 +164,7 @@ def _publish(version: ApiVersion, owner: User) -> None:
     publish_to(version, places, actor=actor_of_user(owner), note="First publication")
 
 
-def _ask(team: Team, dana: User, orders: ApiVersion, weather: ApiVersion) -> None:
+def _ask(team: Team, dana: User, orders: ApiVersion, weather: ApiVersion) -> Application:
     """Dana's application may call the weather; whether it may call the orders is for somebody to decide."""
     actor, production = actor_of_user(dana), Environment.objects.get(slug="production")
     planner = create_application(team, "Route planner", actor=actor, description="Plans delivery tours.")
@@ -157,3 +173,4 @@ def _ask(team: Team, dana: User, orders: ApiVersion, weather: ApiVersion) -> Non
     reason = "We re-plan delivery tours every 15 minutes and need order status for about 400 open orders each time."
     gold = orders.api.plans.get(name="Gold")
     request_access(planner, orders, production, gold, actor=actor, reason=reason)
+    return planner

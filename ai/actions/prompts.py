@@ -197,8 +197,8 @@ def _interface_text(name: str, before: PromptVersion, after: PromptVersion) -> s
     return str(
         _(
             "Version %(after)s takes other variables, or answers by another schema, than version %(before)s that "
-            "%(label)s names: its callers would have to change. Publish it as a new revision of its API, or give it "
-            "another label."
+            "%(label)s names: its callers would have to change. Give it another label, offer the prompt as another API "
+            "by that one, and let callers move."
         )
         % {"before": before.number, "after": after.number, "label": name}
     )

@@ -355,6 +355,11 @@ class TestRunForm(forms.Form):
         versions.queryset = prompt.versions.select_related("prompt").order_by("-number")
         models: Any = self.fields["model"]
         models.queryset = usable_models(prompt.team)
+        models.label_from_instance = _model_label
+
+
+def _model_label(model: AiModel) -> str:
+    return _("%(model)s (toy)") % {"model": model.name} if model.is_toy else model.name
 
 
 def add_action_errors(form: forms.BaseForm, error: Any) -> None:

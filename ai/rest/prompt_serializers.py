@@ -179,6 +179,7 @@ class ModelEstimate(serializers.Serializer[Any]):
     """What one model of the route would cost at most."""
 
     model = serializers.CharField()
+    is_toy = serializers.BooleanField()
     estimated_input_tokens = serializers.IntegerField()
     most_output_tokens = serializers.IntegerField()
     most_cost = AmountOutput()

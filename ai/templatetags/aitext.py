@@ -24,7 +24,7 @@ FLAGS = {
         _lazy("Sources differ on its price. Check it, and enter your own."),
     ),
     "override": (_lazy("own price"), "accent", _lazy("Entered here; goes before the catalogue.")),
-    "toy": (_lazy("toy"), "off", _lazy("For trying things out: its text means nothing.")),
+    "toy": (_lazy("toy"), "off", _lazy("For trying things out: do not rely on its answers or its price.")),
 }
 
 

@@ -63,14 +63,19 @@ def create_ai_upstream(
 def set_prompt_label(
     upstream: Upstream, *, actor: Actor, environment: Environment, label: str
 ) -> UpstreamBinding:
-    """Say which version of its prompt `upstream` answers with in `environment`. Raises PermissionDenied,
-    ValidationError where the prompt has no such label."""
+    """Say which version of its prompt `upstream` answers with in `environment`.
+
+    Raises PermissionDenied, and ValidationError where the prompt has no such label, or where the label names a version
+    that takes or gives something else than those that answer already: the document promises what these do.
+    """
     upstream = Upstream.objects.select_for_update(of=("self",)).select_related("team").get(pk=upstream.pk)
     actor.require(Verb.API_EDIT, upstream.team)
     prompt = upstream.prompt
     if prompt is not None and not prompt.labels.filter(name=label).exists():
         text = _("%(prompt)s has no label %(label)s. Give it to a version, then choose it here.")
         raise ValidationError({"label": text % {"prompt": prompt, "label": label}})
+    if prompt is not None:
+        _require_same_interface(upstream, prompt, label)
     binding = upstream.bindings.filter(environment=environment).first()
     before = {"environment": environment.slug, "label": binding.prompt_label} if binding else {}
     binding = binding or UpstreamBinding(upstream=upstream, environment=environment)
@@ -110,6 +115,23 @@ def set_body_logging(
         "binding.set", binding, actor=actor, before=before, after={**before, "log_bodies": log_bodies}
     )
     return binding
+
+
+def _require_same_interface(upstream: Upstream, prompt: Prompt, label: str) -> None:
+    """Raises ValidationError unless the version of `label` can take the place of those that answer now."""
+    # Under the prompt's lock, as labels are moved: what is compared here stays until the binding is saved.
+    Prompt.objects.select_for_update(of=("self",)).get(pk=prompt.pk)
+    versions = {one.name: one.version for one in prompt.labels.select_related("version")}
+    bound = {binding.prompt_label for binding in upstream.bindings.all()} - {label}
+    other = next((one for one in sorted(bound) if versions[one].interface != versions[label].interface), None)
+    if other is None:
+        return
+    text = _(
+        "%(label)s names version %(new)s, which takes other variables, or answers by another schema, than version "
+        "%(old)s that callers of this API get now. Offer the prompt as another API by this label, and let callers move."
+    )
+    words = {"label": label, "new": versions[label].number, "old": versions[other].number}
+    raise ValidationError({"label": text % words})
 
 
 def _require_own(actor: Actor, team: Team, prompt: Prompt | None, model_routes: Sequence[ModelRoute]) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
 from apis.actions import set_body_logging, set_prompt_label
-from apis.forms import BodyLogForm, PromptLabelForm
+from apis.forms import BodyLogForm, PromptLabelForm, add_errors
 from apis.models import ApiVersion, Environment, Upstream, UpstreamBinding
 from teams.access import HtmxHttpRequest
 from teams.models import Verb
@@ -40,8 +41,7 @@ def ai_upstream(
     places = [_place(request, upstream, environment) for environment in environments]
     sent = [form for place in places for form in (place.label, place.bodies) if form and form.is_bound]
     for form in sent:
-        if form.is_valid():
-            _save(request, upstream, form)
+        if form.is_valid() and _saved(request, upstream, form):
             return redirect("upstream-detail", upstream.public_id)
     context = {
         "upstream": upstream,
@@ -66,6 +66,15 @@ def _place(request: HtmxHttpRequest, upstream: Upstream, environment: Environmen
         data = request.POST if is_sent and about_bodies else None
         bodies = BodyLogForm(data, environment=environment, log_bodies=binding.log_bodies)
     return Place(environment, binding, label, bodies)
+
+
+def _saved(request: HtmxHttpRequest, upstream: Upstream, form: PromptLabelForm | BodyLogForm) -> bool:
+    try:
+        _save(request, upstream, form)
+    except ValidationError as error:
+        add_errors(form, error)
+        return False
+    return True
 
 
 def _save(request: HtmxHttpRequest, upstream: Upstream, form: PromptLabelForm | BodyLogForm) -> None:

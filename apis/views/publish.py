@@ -31,6 +31,7 @@ def publish_list(request: HtmxHttpRequest) -> HttpResponseBase:
         "page": page_of_apis,
         "apis": page_of_apis.object_list,
         "may_create": request.actor.may(Verb.API_EDIT) and publishing_teams(request.actor).exists(),
+        "may_offer": request.actor.may(Verb.PROMPT_VIEW),
     }
     return render(request, "apis/publish_list.html", context)
 
@@ -39,7 +40,7 @@ def publish_list(request: HtmxHttpRequest) -> HttpResponseBase:
 def api_create(request: HtmxHttpRequest) -> HttpResponseBase:
     """A new API from a document or a name. The button "check" reads the document and saves nothing."""
     form = ApiCreateForm(request.POST or None, request.FILES or None, actor=request.actor)
-    context: dict[str, Any] = {"form": form}
+    context: dict[str, Any] = {"form": form, "may_offer": request.actor.may(Verb.PROMPT_VIEW)}
     if request.method == "POST" and form.is_valid():
         try:
             if "check" in request.POST and form.document is not None:

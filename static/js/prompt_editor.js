@@ -21,7 +21,7 @@
     const own = running = new AbortController();
     show(panel, true);
     say(panel, panel.dataset.running);
-    const shown = models.map((model) => column(columns, model.dataset.name));
+    const shown = models.map((model) => column(columns, model.dataset.name, "toy" in model.dataset ? panel.dataset.toy : ""));
     try {
       const payload = await asItStands(panel, own.signal);
       const ticket = await ticketOf(panel, own.signal);
@@ -65,10 +65,11 @@
   }
 
   /* ---- one column ---- */
-  function column(parent, name) {
+  function column(parent, name, remark) {
     const box = element("section", "run-column", parent);
     const head = element("h3", "mono break", box);
     head.textContent = name;
+    if (remark) element("p", "k", box).textContent = remark;
     const text = element("pre", "break", box);
     text.tabIndex = 0;
     text.setAttribute("aria-label", name);

@@ -63,3 +63,30 @@ def test_what_cannot_be_offered_is_said(prompt: Prompt, alice: User, client_of: 
 @pytest.mark.parametrize("name", ["prompt-offer", "prompt-uses"])
 def test_an_outsider_finds_no_prompt(prompt: Prompt, charlie: User, client_of: Any, name: str) -> None:
     assert client_of(charlie).get(url(name, prompt)).status_code == 404
+
+
+def test_a_published_api_keeps_what_its_document_promises(
+    prompt: Prompt, alice: User, client_of: Any
+) -> None:
+    client = client_of(alice)
+    client.post(
+        url("prompt-offer", prompt),
+        {"name": "Summaries", "slug": "summaries", "label_production": "production"},
+    )
+    upstream = Upstream.objects.get()
+    same = ai.make_prompt_version(prompt, parameters={"temperature": 0})
+    other = ai.make_prompt_version(prompt, output_schema={"type": "object"})
+    ai.make_label(same, "calm")
+    ai.make_label(other, "shaped")
+    page = reverse("upstream-detail", args=[upstream.public_id])
+    for environment in ("production", "sandbox"):
+        refused = client.post(page, {"environment": environment, f"{environment}-label": "shaped"})
+        assert refused.status_code == 422
+        assert "Offer the prompt as another API by this label" in refused.content.decode()
+    assert client.post(page, {"environment": "production", "production-label": "calm"}).status_code == 302
+    assert {binding.prompt_label for binding in upstream.bindings.all()} == {"calm"}
+
+
+def test_the_page_to_publish_leads_to_prompts(prompt: Prompt, alice: User, client_of: Any) -> None:
+    for name in ("publish", "api-create"):
+        assert reverse("prompts") in client_of(alice).get(reverse(name)).content.decode().split("<main", 1)[1]

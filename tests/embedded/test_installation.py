@@ -56,6 +56,8 @@ def test_an_external_server_replaces_the_embedded_one(layout: Layout) -> None:
         "PORTAL_PORT",
         "SAMPLE_ORDERS_PORT",
         "SAMPLE_WEATHER_PORT",
+        "TOY_MODEL_PORT",
+        "ECHO_MODEL_PORT",
     }
 
 

