@@ -23,6 +23,7 @@ from ai.prompt_queries import (
 )
 from ai.prompts.drafts import DraftError, Problem, as_draft
 from ai.prompts.variables import variables_of
+from ai.signals import label_asked
 from audit.actions import record_event
 from audit.models import ActionRefused
 from teams.models import Actor, Team, Verb
@@ -160,12 +161,11 @@ def move_label(
     name: str,
     version: PromptVersion,
     note: str = "",
-    allow_interface_change: bool = False,
 ) -> PromptLabel:
     """Let `name` stand for `version` from now on: calls that go by the label get it.
 
     Raises PermissionDenied, ValidationError for a name that is none, and ActionRefused: for `production` where a
-    required test did not pass, and where callers would have to change, unless `allow_interface_change`.
+    required test did not pass, and where callers would have to change: those of an API that is offered by the label.
     """
     prompt = _locked(prompt, actor, Verb.PROMPT_RELEASE)
     if version.prompt_id != prompt.pk:
@@ -174,8 +174,8 @@ def move_label(
     before = label.version if label else None
     if label and label.version_id == version.pk:
         return label
-    if before and not allow_interface_change and before.interface != version.interface:
-        raise ActionRefused(_interface_text(name, before, version), code="interface_changed")
+    if before and before.interface != version.interface and (promised := _who_promises(prompt, name)):
+        raise ActionRefused(_interface_text(name, before, version, promised), code="interface_changed")
     if name == PromptLabel.PRODUCTION and (unmet := failed_requirements(version)):
         raise ActionRefused(unmet, code="tests_not_passed")
     label = label or PromptLabel(prompt=prompt, name=name)
@@ -193,14 +193,20 @@ def move_label(
     return label
 
 
-def _interface_text(name: str, before: PromptVersion, after: PromptVersion) -> str:
+def _who_promises(prompt: Prompt, name: str) -> str:
+    """Who promises the interface that a label has now, in words."""
+    answers = label_asked.send(Prompt, prompt=prompt, name=name)
+    return ", ".join(filter(None, (answer for _receiver, answer in answers)))
+
+
+def _interface_text(name: str, before: PromptVersion, after: PromptVersion, promised: str) -> str:
     return str(
         _(
             "Version %(after)s takes other variables, or answers by another schema, than version %(before)s that "
-            "%(label)s names: its callers would have to change. Give it another label, offer the prompt as another API "
-            "by that one, and let callers move."
+            "%(label)s names, and %(promised)s is offered by that label: its callers would have to change. Give the "
+            "version another label, offer the prompt as another API by that one, and let callers move."
         )
-        % {"before": before.number, "after": after.number, "label": name}
+        % {"before": before.number, "after": after.number, "label": name, "promised": promised}
     )
 
 

@@ -28,8 +28,9 @@ from ai.comparison import compare
 from ai.models import ModelRoute, Prompt, PromptVersion, TestCase, TestResult, TestRun
 from ai.prompt_queries import plain_version
 from ai.prompt_queries import test_history as history_of
+from apis.actions import choose_upstream, create_ai_upstream
 from audit.models import ActionRefused, AuditEvent
-from teams.models import TeamRole
+from teams.models import SYSTEM, TeamRole
 from teams.queries import actor_of_user
 from tests import factories
 from tests.ai import factories as ai
@@ -197,11 +198,27 @@ class TestLabels:
         other = ai.make_prompt_version(prompt, output_schema={"type": "object"})
         move_label(prompt, actor=owner, name="production", version=first)
         move_label(prompt, actor=owner, name="production", version=same)
+        version = factories.make_version(factories.make_api(prompt.team, "Offered"))
+        upstream = create_ai_upstream(
+            actor=SYSTEM,
+            team=prompt.team,
+            name="offered",
+            prompt=prompt,
+            labels={factories.make_environment(): "production"},
+        )
+        factories.make_revision(choose_upstream(version, actor=SYSTEM, upstream=upstream))
         with pytest.raises(ActionRefused, match="callers would have to change") as told:
             move_label(prompt, actor=owner, name="production", version=other)
         assert told.value.code == "interface_changed"
-        moved = move_label(prompt, actor=owner, name="production", version=other, allow_interface_change=True)
-        assert moved.version == other
+        assert f"{version} is offered by that label" in told.value.message
+        assert prompt.labels.get(name="production").version == same
+
+    def test_a_label_by_which_nothing_is_offered_moves_to_any_version(
+        self, prompt: Prompt, owner: Any
+    ) -> None:
+        move_label(prompt, actor=owner, name="production", version=ai.make_prompt_version(prompt))
+        other = ai.make_prompt_version(prompt, output_schema={"type": "object"})
+        assert move_label(prompt, actor=owner, name="production", version=other).version == other
 
     def test_production_waits_for_its_tests(self, prompt: Prompt, owner: Any) -> None:
         version = ai.make_prompt_version(prompt)
