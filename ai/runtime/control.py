@@ -25,8 +25,9 @@ from ai.runtime.feed import Feed
 from ai.runtime.health import Health
 from ai.runtime.listening import Listening, Tls
 from ai.runtime.rates import Rates
+from ai.runtime.reading import FILES, digests, read_snapshot
 from ai.runtime.recount import Recount
-from ai.runtime.snapshot import FILES, Budget, Snapshot, SnapshotError, digests, read_snapshot
+from ai.runtime.snapshot import Budget, Snapshot, SnapshotError
 from ai.runtime.work import Service
 
 logger = structlog.get_logger(__name__)

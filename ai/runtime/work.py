@@ -27,6 +27,7 @@ from ai.runtime.errors import Code, Refused, VendorError
 from ai.runtime.estimates import characters_of_answer, characters_of_body, most_of
 from ai.runtime.exchange import Build, Exchange, Served
 from ai.runtime.feed import Attempt, Feed, Record
+from ai.runtime.guarding import blocked_answer, each_text, look_at
 from ai.runtime.rates import Rates
 from ai.runtime.snapshot import Budget, Endpoint, ModelRoute, Prompt, Snapshot, Subscription
 
@@ -280,7 +281,7 @@ class Work:
         if not self.task.guard:
             return
         try:
-            self.task.body = _each_text(self.task.body, lambda text: self.masking.checked(text, Side.INPUT))
+            self.task.body = each_text(self.task.body, lambda text: self.masking.checked(text, Side.INPUT))
         except Blocked as blocked:
             raise blocked_answer(blocked) from None
 
@@ -289,7 +290,7 @@ class Work:
             return
         try:
             for choice in result.chat["choices"]:
-                _look_at(choice["message"], self.masking)
+                look_at(choice["message"], self.masking)
         except Blocked as blocked:
             raise blocked_answer(blocked) from None
 
@@ -399,42 +400,3 @@ def _cost_of(attempts: Iterable[Attempt]) -> Cost:
         elif attempt.cost:
             nanos[attempt.currency] = nanos.get(attempt.currency, 0) + attempt.cost
     return Cost(tokens, nanos, is_known)
-
-
-def blocked_answer(blocked: Blocked) -> Refused:
-    """What a caller is told whose text, or whose answer, a rule refuses."""
-    what = "The text" if blocked.side is Side.INPUT else "The answer"
-    return Refused(
-        400, Code.CONTENT_BLOCKED, f"{what} is not let through by the rule: {blocked.rule}.", again=False
-    )
-
-
-def _each_text(body: Json, change: Any) -> Json:
-    """`body` with every text that goes to a model changed: of messages, their parts, and inputs of embeddings."""
-    found = dict(body)
-    if "messages" in found:
-        found["messages"] = [_changed_message(message, change) for message in found["messages"]]
-    if isinstance(found.get("input"), str):
-        found["input"] = change(found["input"])
-    elif isinstance(found.get("input"), list):
-        found["input"] = [change(text) if isinstance(text, str) else text for text in found["input"]]
-    return found
-
-
-def _changed_message(message: Json, change: Any) -> Json:
-    content = message.get("content")
-    if isinstance(content, str):
-        return {**message, "content": change(content)}
-    if isinstance(content, list):
-        parts = [{**part, "text": change(part["text"])} if "text" in part else part for part in content]
-        return {**message, "content": parts}
-    return message
-
-
-def _look_at(message: Json, masking: Masking) -> None:
-    """Check what a model said, its arguments for tools too, and put back what was masked."""
-    if isinstance(message.get("content"), str):
-        message["content"] = masking.restored(masking.checked(message["content"], Side.OUTPUT))
-    for call in message.get("tool_calls") or ():
-        function = call["function"]
-        function["arguments"] = masking.restored(masking.checked(function["arguments"], Side.OUTPUT))

@@ -173,7 +173,7 @@ class Block(_Digested):
 class AiPart(_Digested):
     """Something that an AI runtime is told and this engine only carries: `content` is a JSON object.
 
-    Its members are those that `ai.runtime.snapshot` reads, beside `id` and `label`; `needs` are the objects that
+    Its members are those that `ai.runtime.reading` reads, beside `id` and `label`; `needs` are the objects that
     they name, as `kind/id`. One class for each kind, so that a kind is known by its type.
     """
 

@@ -22,7 +22,8 @@ from ai.runtime.errors import Code, Refused, VendorError
 from ai.runtime.exchange import chat_build
 from ai.runtime.feed import Record
 from ai.runtime.health import Health
-from ai.runtime.snapshot import Endpoint, Model, ModelRoute, Prompt, Snapshot, Target, prompt_of, vendor_of
+from ai.runtime.reading import prompt_of, vendor_of
+from ai.runtime.snapshot import Endpoint, Model, ModelRoute, Prompt, Snapshot, Target
 from ai.runtime.surfaces import prompt as prompts
 from ai.runtime.vendors import Vendors
 from ai.runtime.work import Caller, Service, Task, Work

@@ -13,7 +13,8 @@ from typing import Any, ClassVar
 
 import httpx
 
-from ai.runtime.snapshot import FILES, SnapshotError, read_snapshot
+from ai.runtime.reading import FILES, read_snapshot
+from ai.runtime.snapshot import SnapshotError
 from ai.tickets import ticket_key
 from gateways.agent.local import client_at, make_room
 from gateways.agent.plane import NotInForce, Refused, Unreachable
