@@ -60,7 +60,10 @@ def test_the_longest_base_path_counts_however_long_the_path_is(
     runtime: RuntimeProcess, vendor: Vendor
 ) -> None:
     places = [
-        {"id": name, "label": name, "base_path": path, "host": "", "environment": "production"}
+        {
+            **{"id": name, "label": name, "base_path": path, "host": ""},
+            **{"environment": "production", "api_version": "ver_1"},
+        }
         for name, path in (("pub_1", BASE_PATH), ("pub_2", "/shop/translate"))
     ]
     endpoints = [endpoint(), endpoint(id="pub_2")]

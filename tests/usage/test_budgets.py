@@ -205,7 +205,8 @@ def test_the_sum_waits_for_the_mark_of_every_runtime_that_answers(
     second = factories.make_gateway("more-models", Gateway.Kind.AI_RUNTIME)
     node = factories.make_node(second, "n1")
     generation = told(planner)["generation"]
-    take_in(runtime, 0, ai_line(orders, key) + mark(planner, generation))
+    first = ai_line(orders, key) + mark(planner, generation)
+    take_in(runtime, 0, first)
     assert take_stock() == 0
     take_in(
         second,
@@ -215,7 +216,7 @@ def test_the_sum_waits_for_the_mark_of_every_runtime_that_answers(
     assert take_stock() == 1
     assert told(planner)["base"] == 2 * CALL
     # One that is silent is not waited for.
-    take_in(runtime, len(ai_line(orders, key) + mark(planner, generation)), mark(planner, "second"))
+    take_in(runtime, len(first), mark(planner, "second"))
     assert take_stock() == 0
     GatewayNode.objects.filter(pk=node.pk).update(heartbeat_at=datetime(2026, 1, 1, tzinfo=UTC))
     assert take_stock() == 1
