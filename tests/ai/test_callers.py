@@ -61,8 +61,12 @@ def test_the_longest_base_path_counts_however_long_the_path_is(
 ) -> None:
     places = [
         {
-            **{"id": name, "label": name, "base_path": path, "host": ""},
-            **{"environment": "production", "api_version": "ver_1"},
+            "id": name,
+            "label": name,
+            "base_path": path,
+            "host": "",
+            "environment": "production",
+            "api_version": "ver_1",
         }
         for name, path in (("pub_1", BASE_PATH), ("pub_2", "/shop/translate"))
     ]
