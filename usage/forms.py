@@ -16,7 +16,7 @@ from subscriptions.models import Budget
 from teams.models import Actor, Team, Verb
 
 NANO = 1_000_000_000
-PLATFORM = "-"
+PLATFORM, FITTING = "-", ""
 REFUSE, TELL = "refuse", "tell"
 
 
@@ -67,7 +67,7 @@ class BudgetForm(AmountForm):
     """A new budget."""
 
     of = forms.ChoiceField(label=_("For"), help_text=_("Whose calls count in it."))
-    team = forms.ChoiceField(label=_("Set by"), help_text=_("Whose owners may change it."))
+    team = forms.ChoiceField(label=_("Set by"), required=False, help_text=_("Whose owners may change it."))
     unit = forms.ChoiceField(
         label=_("Counted in"),
         choices=Budget.Unit.choices,
@@ -101,9 +101,11 @@ class BudgetForm(AmountForm):
         own = Team.objects.filter(pk__in=actor.team_ids(Verb.BUDGET_MANAGE))
         teams = (Team.objects.all() if everywhere else own).order_by("name")
         self._teams = {team.public_id: team for team in teams}
-        choices = [(team.public_id, team.name) for team in teams]
+        self._own = {team for team in teams if team.pk in actor.team_ids(Verb.BUDGET_MANAGE)}
+        self._oversees = everywhere
+        choices = [(FITTING, gettext("Your team that has a say")), *((t.public_id, t.name) for t in teams)]
         if everywhere:
-            choices.insert(0, (PLATFORM, gettext("The platform")))
+            choices.insert(1, (PLATFORM, gettext("The platform")))
         self.fields["team"].choices = choices  # type: ignore[attr-defined]
 
     def clean_of(self) -> str:
@@ -122,11 +124,20 @@ class BudgetForm(AmountForm):
         self.check_amount(unit)
         if unit == Budget.Unit.MONEY and not data.get("currency") and "currency" not in self.errors:
             self.add_error("currency", _("Name the currency of the limit."))
-        if self.target is not None and self.team_chosen and self.team_chosen not in teams_over(self.target):
-            self.add_error(
-                "team", _("This team has no say over what you chose above. Choose something of that team.")
-            )
+        if self.target is not None and "team" not in self.errors:
+            self._check_team(self.target, data["team"])
         return data
+
+    def _check_team(self, target: Target, chosen: str) -> None:
+        """The team that was chosen has a say; where none was, the one of the actor's that has."""
+        fitting = teams_over(target)
+        if chosen == FITTING and len(own := fitting & self._own) == 1:
+            self.team_chosen = own.pop()
+        elif chosen == FITTING and not self._oversees:
+            self.add_error("team", _("Say for which of your teams you set it."))
+        elif self.team_chosen is not None and self.team_chosen not in fitting:
+            text = _("This team has no say over what you chose. Choose something of that team.")
+            self.add_error("team", text)
 
     @property
     def values(self) -> BudgetValues:

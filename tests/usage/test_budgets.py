@@ -323,6 +323,20 @@ def test_dana_sets_a_budget_for_her_application_and_sees_how_it_stands(
     assert "Route planner" in listed
 
 
+def test_the_team_that_has_a_say_need_not_be_named(
+    key: Credential, dana: User, ada: User, client: Client
+) -> None:
+    application = key.subscription.application
+    body = {
+        "name": "Planner", "of": f"application:{application.public_id}", "team": "", "unit": "tokens",
+        "amount": "100", "period": "month", "at_limit": "refuse",
+    }  # fmt: skip
+    for person, team in ((dana, application.team), (ada, None)):
+        client.force_login(person)
+        assert client.post(reverse("budget-create"), body).status_code == 302
+        assert Budget.objects.latest("pk").team == team
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
