@@ -11,18 +11,16 @@ from django.utils.translation import gettext as _
 from ai.models import AiModel
 from apis.models import ApiVersion, Environment, Revision
 from apis.models.upstream import AI_KINDS
-from subscriptions.actions import Endpoint
-from subscriptions.models import Application, Budget, Subscription
+from subscriptions.models import Application, Budget, BudgetTarget, Endpoint, Subscription
 from teams.models import Actor, Team, Verb
 
 MOST_CHOICES = 200
 """Of each sort. What is not among them has a link on its own page."""
 
-type Target = Team | Application | Subscription | Endpoint | AiModel
 type Choice = tuple[str, str]
 
 
-def find_target(actor: Actor, scope: str, name: str, environment: str = "") -> Target | None:
+def find_target(actor: Actor, scope: str, name: str, environment: str = "") -> BudgetTarget | None:
     """What `name` (a public id) and, of an endpoint, `environment` (a short name) stand for; None where the actor
     sees no such thing."""
     match scope:
@@ -42,7 +40,7 @@ def find_target(actor: Actor, scope: str, name: str, environment: str = "") -> T
     return None
 
 
-def uses_ai(target: Target) -> bool:
+def uses_ai(target: BudgetTarget) -> bool:
     """Whether calls of `target` can cost tokens at all."""
     match target:
         case Application():
@@ -52,14 +50,14 @@ def uses_ai(target: Target) -> bool:
     return True
 
 
-def read_value(actor: Actor, value: str) -> Target | None:
+def read_value(actor: Actor, value: str) -> BudgetTarget | None:
     """What a choice of `choices_for` stands for."""
     scope, _colon, name = value.partition(":")
     name, _at, environment = name.partition("@")
     return find_target(actor, scope, name, environment)
 
 
-def value_of(target: Target) -> str:
+def value_of(target: BudgetTarget) -> str:
     """`target` as a choice."""
     match target:
         case Team():
@@ -74,7 +72,7 @@ def value_of(target: Target) -> str:
             return f"model:{target.public_id}"
 
 
-def words_of(target: Target) -> str:
+def words_of(target: BudgetTarget) -> str:
     """`target` for people, within its sort."""
     match target:
         case Application():
@@ -88,7 +86,7 @@ def words_of(target: Target) -> str:
             return str(target)
 
 
-def choices_for(actor: Actor, also: Target | None = None) -> list[tuple[str, list[Choice]]]:
+def choices_for(actor: Actor, also: BudgetTarget | None = None) -> list[tuple[str, list[Choice]]]:
     """The sorts with what the actor may set a budget for in each; `also` is among them however many there are."""
     own = actor.team_ids(Verb.BUDGET_MANAGE)
     everywhere = actor.everywhere(Verb.BUDGET_MANAGE)
@@ -103,7 +101,7 @@ def choices_for(actor: Actor, also: Target | None = None) -> list[tuple[str, lis
         models = models.filter(provider__team__in=own)
     places = list(Environment.objects.order_by("position"))
     endpoints = [Endpoint(version, place) for version in versions[:MOST_CHOICES] for place in places]
-    groups: list[tuple[Any, Iterable[Target]]] = [
+    groups: list[tuple[Any, Iterable[BudgetTarget]]] = [
         (_("All calls of a team"), teams.order_by("name")[:MOST_CHOICES]),
         (_("An application"), applications.order_by("team__name", "name")[:MOST_CHOICES]),
         (_("A subscription"), subscriptions.order_by("-pk")[:MOST_CHOICES]),

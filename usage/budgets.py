@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 from django.db.models import F, Sum
 from django.utils import timezone
 
+from ai.periods import period_end, period_start
 from subscriptions.models import Budget
 from usage.models import AiBucket
 
@@ -63,20 +64,6 @@ def standings(budgets: Iterable[Budget], now: datetime | None = None) -> list[St
         Standing(b, *spent.get(b.pk, (0, 0)), period_start(b.period, now), period_end(b.period, now))
         for b in rows
     ]
-
-
-def period_start(period: str, at: datetime) -> datetime:
-    """When the UTC day or the calendar month of `at` began."""
-    day = at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    return day if period == Budget.Period.DAY else day.replace(day=1)
-
-
-def period_end(period: str, at: datetime) -> datetime:
-    """When the next one begins."""
-    start = period_start(period, at)
-    if period == Budget.Period.DAY:
-        return start + timedelta(days=1)
-    return (start + timedelta(days=32)).replace(day=1)
 
 
 def period_of(budget: Budget, at: datetime) -> date:

@@ -11,8 +11,8 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from subscriptions.actions import BudgetValues, teams_over
-from subscriptions.budget_targets import Target, choices_for, read_value, value_of
-from subscriptions.models import Budget
+from subscriptions.budget_targets import choices_for, read_value, value_of
+from subscriptions.models import Budget, BudgetTarget
 from teams.models import Actor, Team, Verb
 
 NANO = 1_000_000_000
@@ -91,10 +91,10 @@ class BudgetForm(AmountForm):
     )
     field_order = ("name", "of", "team", "unit", "amount", "currency", "period", "at_limit", "fail_open")
 
-    def __init__(self, data: Any = None, *, actor: Actor, also: Target | None = None) -> None:
+    def __init__(self, data: Any = None, *, actor: Actor, also: BudgetTarget | None = None) -> None:
         super().__init__(data, initial={"of": value_of(also) if also is not None else ""})
         self._actor = actor
-        self.target: Target | None = None
+        self.target: BudgetTarget | None = None
         self.team_chosen: Team | None = None
         self.fields["of"].choices = choices_for(actor, also)  # type: ignore[attr-defined]
         everywhere = actor.everywhere(Verb.BUDGET_MANAGE)
@@ -128,7 +128,7 @@ class BudgetForm(AmountForm):
             self._check_team(self.target, data["team"])
         return data
 
-    def _check_team(self, target: Target, chosen: str) -> None:
+    def _check_team(self, target: BudgetTarget, chosen: str) -> None:
         """The team that was chosen has a say; where none was, the one of the actor's that has."""
         fitting = teams_over(target)
         if chosen == FITTING and len(own := fitting & self._own) == 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from ai.runtime.snapshot import Budget
 
@@ -86,13 +86,6 @@ def unheld(budgets: Sequence[Budget], bill: Bill) -> str:
     return ""
 
 
-def period_start(period: str, at: datetime) -> datetime:
-    """When the day or the month of `at` began, in UTC."""
-    day = at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    return day if period == "day" else day.replace(day=1)
-
-
-def period_end(period: str, at: datetime) -> datetime:
-    """When the next one begins."""
-    start = period_start(period, at)
-    return start + timedelta(days=1) if period == "day" else (start + timedelta(days=32)).replace(day=1)
+def all_of(budgets: Budgets) -> list[Budget]:
+    """Every budget there is."""
+    return [budget for of_scope in budgets.values() for budget in of_scope]

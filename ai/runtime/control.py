@@ -17,7 +17,7 @@ import structlog
 
 from ai.runtime.app import Runtime, Trials
 from ai.runtime.asgi import Receive, Request, Scope, Send
-from ai.runtime.budgets import Budgets
+from ai.runtime.budgets import all_of
 from ai.runtime.cache import AnswerCache
 from ai.runtime.counters import Counters
 from ai.runtime.exchange import Exchange
@@ -27,7 +27,7 @@ from ai.runtime.listening import Listening, Tls
 from ai.runtime.rates import Rates
 from ai.runtime.reading import FILES, digests, read_snapshot
 from ai.runtime.recount import Recount
-from ai.runtime.snapshot import Budget, Snapshot, SnapshotError
+from ai.runtime.snapshot import Snapshot, SnapshotError
 from ai.runtime.work import Service
 
 logger = structlog.get_logger(__name__)
@@ -55,7 +55,7 @@ class Ruler:
         old = self._runtime.service
         # What is known of budgets already in force is brought in before they are: their calls never wait for it.
         known = old.counters.generations
-        await self.recount.once([budget for budget in _all(snapshot.budgets) if budget.id in known])
+        await self.recount.once([budget for budget in all_of(snapshot.budgets) if budget.id in known])
         self._runtime.service = Service(snapshot, old.exchange, old.counters, old.rates, old.cache, old.feed)
         old.counters.budgets = snapshot.budgets
         await self.recount.once()
@@ -107,10 +107,6 @@ class Ruler:
             "counters_stale": service.counters.is_stale,
             "resting": self._health.report(),
         }
-
-
-def _all(budgets: Budgets) -> list[Budget]:
-    return [budget for of_scope in budgets.values() for budget in of_scope]
 
 
 def _leave_out_of_collections() -> None:

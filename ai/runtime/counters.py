@@ -20,7 +20,8 @@ from pathlib import Path
 import redis.asyncio as redis
 from redis.exceptions import NoScriptError, RedisError
 
-from ai.runtime.budgets import Bill, Budgets, CountersAway, OverBudget, period_end, period_start
+from ai.periods import period_end, period_start
+from ai.runtime.budgets import Bill, Budgets, CountersAway, OverBudget
 from ai.runtime.snapshot import Budget
 
 PREFIX = "gatehouse:budget:"

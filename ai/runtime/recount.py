@@ -15,6 +15,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
+from ai.runtime.budgets import all_of
 from ai.runtime.counters import GENERATIONS, KEPT_S, READY, SEQUENCE, Counters, counter_key
 from ai.runtime.feed import Feed
 from ai.runtime.snapshot import Budget
@@ -73,7 +74,7 @@ class Recount:
         """One look at Redis for `budgets`, or for those in force, and what it calls for."""
         async with self._turn:
             if budgets is None:
-                budgets = [budget for of_scope in self._counters.budgets.values() for budget in of_scope]
+                budgets = all_of(self._counters.budgets)
             if not budgets:
                 self._counters.is_stale = False
                 return

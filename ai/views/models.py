@@ -10,12 +10,12 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
 from ai import actions
-from ai.forms.errors import tried
 from ai.forms.models import ModelForm, NewModelForm, PriceForm
 from ai.queries import may_manage, price_of, routes_naming
 from ai.views.lookup import find_model, managed_model, managed_provider
 from ai.views.providers import INVALID, flags_of
 from teams.access import HtmxHttpRequest, page
+from teams.access.refusals import tried
 from teams.models import Verb
 
 MOST_HISTORY = 50

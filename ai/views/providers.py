@@ -13,13 +13,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 
 from ai import actions
-from ai.forms.errors import tried
 from ai.forms.providers import ChangeKeyForm, ChangeProviderForm, EndForm, KeyForm, KeyValueForm, ProviderForm
 from ai.models import AiModel, Provider, ProviderKey
 from ai.queries import may_manage, price_of, readiness_of, routes_through, with_counts, with_prices
 from ai.vendors import all_vendors, found_vendors, vendor_named
 from ai.views.lookup import find_provider, managed_key, managed_provider
 from teams.access import HtmxHttpRequest, htmx_partial, page
+from teams.access.refusals import tried
 from teams.models import Verb
 
 INVALID = 422

@@ -11,7 +11,6 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 
 from ai import actions
-from ai.forms.errors import tried
 from ai.forms.providers import EndForm
 from ai.forms.routes import NewRouteForm, RouteForm
 from ai.models import AiModel, ModelRoute
@@ -19,6 +18,7 @@ from ai.queries import choosable_models, may_manage, prompts_through, with_targe
 from ai.views.lookup import find_route, managed_route
 from ai.views.providers import INVALID
 from teams.access import HtmxHttpRequest, page
+from teams.access.refusals import tried
 from teams.models import Verb
 
 

@@ -4,7 +4,6 @@ from subscriptions.actions.applications import archive_application, change_appli
 from subscriptions.actions.blocks import block_until, lift_block, lift_blocks
 from subscriptions.actions.budgets import (
     BudgetValues,
-    Endpoint,
     change_budget,
     retire_budget,
     set_budget,
@@ -44,7 +43,6 @@ from subscriptions.actions.telling import tell_subscribers
 __all__ = [
     "MOST_KEYS",
     "BudgetValues",
-    "Endpoint",
     "abort_rotation",
     "approve_request",
     "archive_application",

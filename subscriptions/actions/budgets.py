@@ -11,23 +11,10 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from ai.models import AiModel
-from apis.models import ApiVersion, Environment
 from audit.actions import record_event
 from audit.models import new_public_id
-from subscriptions.models import Application, Budget, BudgetCount, Subscription
+from subscriptions.models import Application, Budget, BudgetCount, BudgetTarget, Endpoint, Subscription
 from teams.models import Actor, Team, Verb
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """A version of an API in an environment."""
-
-    version: ApiVersion
-    environment: Environment
-
-
-type Target = Team | Application | Subscription | Endpoint | AiModel
-"""What a budget is of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +31,7 @@ class BudgetValues:
 
 @transaction.atomic
 def set_budget(
-    name: str, target: Target, values: BudgetValues, *, actor: Actor, team: Team | None = None
+    name: str, target: BudgetTarget, values: BudgetValues, *, actor: Actor, team: Team | None = None
 ) -> Budget:
     """A new ceiling for `target`, set by `team`, or by the platform for None. What is spent already counts.
 
@@ -80,11 +67,12 @@ def change_budget(
     budget = _locked(budget, actor)
     budget.require_move_to(Budget.State.RETIRED)
     before = _facts(budget)
+    if limit is not None and limit != budget.limit:
+        budget.told_share = 0
     wanted = {"name": name, "limit": limit, "hard": hard, "fail_open": fail_open}
     for field, value in wanted.items():
         if value is not None:
             setattr(budget, field, value)
-    budget.told_share = 0
     budget.full_clean()
     budget.save()
     record_event("budget.changed", budget, actor=actor, before=before, after=_facts(budget))
@@ -101,7 +89,7 @@ def retire_budget(budget: Budget, *, actor: Actor, reason: str = "") -> Budget:
     return budget
 
 
-def teams_over(target: Target) -> set[Team]:
+def teams_over(target: BudgetTarget) -> set[Team]:
     """The teams that may set a budget for `target`."""
     match target:
         case Team():
@@ -116,7 +104,7 @@ def teams_over(target: Target) -> set[Team]:
             return {target.provider.team} if target.provider.team else set()
 
 
-def _named(target: Target) -> dict[str, Any]:
+def _named(target: BudgetTarget) -> dict[str, Any]:
     match target:
         case Team():
             return {"scope": Budget.Scope.TEAM, "of_team": target}

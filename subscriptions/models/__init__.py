@@ -1,7 +1,7 @@
 """Who may call: applications, what they asked for, what they were granted, their keys and blocks."""
 
 from subscriptions.models.application import Application, ApplicationQuerySet
-from subscriptions.models.budget import Budget, BudgetCount, BudgetQuerySet
+from subscriptions.models.budget import Budget, BudgetCount, BudgetQuerySet, BudgetTarget, Endpoint
 from subscriptions.models.credential import Credential, CredentialQuerySet
 from subscriptions.models.request import AccessRequest, AccessRequestQuerySet, DecisionStep
 from subscriptions.models.rotation import MOST_OVERLAP, Rotation, RotationQuerySet
@@ -17,9 +17,11 @@ __all__ = [
     "Budget",
     "BudgetCount",
     "BudgetQuerySet",
+    "BudgetTarget",
     "Credential",
     "CredentialQuerySet",
     "DecisionStep",
+    "Endpoint",
     "Rotation",
     "RotationQuerySet",
     "Subscription",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.core.validators import MinValueValidator
@@ -53,6 +54,18 @@ class BudgetQuerySet(RecordQuerySet["Budget"]):
             "of_subscription__api_version__api__team", "of_subscription__environment",
             "of_version__api__team", "of_environment", "of_model__provider", "count",
         )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A version of an API in an environment."""
+
+    version: ApiVersion
+    environment: Environment
+
+
+type BudgetTarget = Team | Application | Subscription | Endpoint | AiModel
+"""What a budget is of."""
 
 
 class Budget(Stateful, Record):

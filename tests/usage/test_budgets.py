@@ -16,15 +16,17 @@ from django.utils import timezone
 from audit.models import AuditEvent
 from gateways.ai_desired import budget_of, budgets
 from gateways.enforcement import enforcement_of
+from gateways.engine.document import digest
 from gateways.models import AppliedObject, EnforcementState, Gateway, GatewayNode, Publication
-from subscriptions.actions import BudgetValues, Endpoint, change_budget, retire_budget, set_budget
-from subscriptions.models import Budget, Credential
+from subscriptions.actions import BudgetValues, change_budget, retire_budget, set_budget
+from subscriptions.models import Budget, Credential, Endpoint
 from teams.models import Notice, Team, TeamRole, User
 from teams.queries import actor_of_user
 from tests import factories
 from tests.ai import factories as ai_factories
 from tests.usage.ai_feeds import ai_line, attempt, take_in
-from usage.actions import take_stock, warn_of_budgets
+from usage.actions import ingest_batch, take_stock, warn_of_budgets
+from usage.actions.recount import take_stock_of
 from usage.budgets import standings
 from usage.models import BudgetMark
 
@@ -236,11 +238,32 @@ def test_lost_counters_are_added_up_anew_as_far_as_the_new_mark(
     assert told(planner) == {"generation": "anew", "base": 2 * CALL, "is_new": False}
 
 
+def test_a_sum_that_a_newer_generation_has_overtaken_is_not_written(
+    runtime: Gateway, orders: Publication, key: Credential, planner: Budget
+) -> None:
+    """Written, it would be the sum of a generation that nobody counts under, and nobody would ask for another."""
+    body = ai_line(orders, key) + mark(planner, told(planner)["generation"])
+    take_in(runtime, 0, body)
+    read_before = Budget.objects.told().get(pk=planner.pk)
+    take_in(runtime, len(body), mark(planner, "newer"))
+    assert not take_stock_of(read_before)
+    assert take_stock() == 1
+    assert told(planner)["generation"] == "newer"
+
+
+def test_a_budget_that_was_renamed_tells_nobody_again(
+    runtime: Gateway, orders: Publication, key: Credential, planner: Budget
+) -> None:
+    change_budget(planner, actor=factories.SYSTEM, limit=CALL)
+    take_in(runtime, 0, ai_line(orders, key))
+    assert warn_of_budgets() == 1
+    change_budget(planner, actor=factories.SYSTEM, name="Planner in the field")
+    assert warn_of_budgets() == 0
+
+
 def test_what_stands_in_a_later_segment_is_behind_the_mark_too(
     runtime: Gateway, orders: Publication, key: Credential, planner: Budget
 ) -> None:
-    from usage.actions import ingest_batch
-
     take_in(runtime, 0, ai_line(orders, key) + mark(planner, told(planner)["generation"]))
     ingest_batch(runtime, node="n1", segment="s2", offset=0, body=ai_line(orders, key, run="run_2"))
     take_stock()
@@ -263,8 +286,6 @@ def test_a_budget_is_in_force_when_every_runtime_has_proved_it(runtime: Gateway,
         return [segment.state for segment in enforcement_of(target).segments]
 
     assert states() == [EnforcementState.PUSHING]
-    from gateways.engine.document import digest
-
     item = budget_of(Budget.objects.told().get(pk=planner.pk))
     proof = AppliedObject.objects.create(
         gateway=runtime,

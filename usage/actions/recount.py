@@ -13,13 +13,14 @@ from typing import NamedTuple
 from django.db.models import F, Q, Sum
 from django.utils import timezone
 
+from ai.periods import period_start
 from gateways.actions import mark_behind, ring
 from gateways.connections import counted_nodes
 from gateways.desired import snapshot
 from gateways.models import Gateway
 from subscriptions.models import Budget, BudgetCount
 from usage.ai_feed import AiMark
-from usage.budgets import filter_of, period_of, period_start, standings
+from usage.budgets import filter_of, period_of, standings
 from usage.models import BudgetMark, FeedCheckpoint, LedgerEntry
 
 
@@ -63,7 +64,7 @@ def take_stock(budgets: Iterable[int] | None = None) -> int:
     waiting = Budget.objects.filter(state=Budget.State.ACTIVE, count__base=None)
     if budgets is not None:
         waiting = waiting.filter(pk__in=list(budgets))
-    taken = sum(_take(budget) for budget in waiting.told().order_by("pk"))
+    taken = sum(take_stock_of(budget) for budget in waiting.told().order_by("pk"))
     if taken:
         ring(
             mark_behind(Gateway.objects.filter(kind=Gateway.Kind.AI_RUNTIME, retired_at=None).order_by("pk"))
@@ -71,13 +72,15 @@ def take_stock(budgets: Iterable[int] | None = None) -> int:
     return taken
 
 
-def _take(budget: Budget) -> bool:
+def take_stock_of(budget: Budget) -> bool:
+    """Add up for one budget, unless runtimes began yet another generation since `budget` was read: then the sum would
+    be that of a generation which nobody counts under any more, and nobody would wait for another."""
     # One moment for the sum and for what is taken off it again: a batch that came in between would be in one alone.
     with snapshot():
         stock = _stock(budget, timezone.now())
     if stock is None:
         return False
-    found = BudgetCount.objects.filter(budget=budget, base=None)
+    found = BudgetCount.objects.filter(budget=budget, base=None, begun_at=budget.count.begun_at)
     return bool(
         found.update(
             generation=stock.generation,

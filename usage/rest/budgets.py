@@ -17,8 +17,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from subscriptions import actions
-from subscriptions.budget_targets import Target, find_target
-from subscriptions.models import Budget
+from subscriptions.budget_targets import find_target
+from subscriptions.models import Budget, BudgetTarget
 from teams.access import ResourceViewSet, Rule
 from teams.models import Team, Verb
 from usage.budgets import Standing, standings
@@ -175,7 +175,7 @@ class BudgetViewSet(ResourceViewSet[Budget]):
     def _team(self, slug: str | None) -> Team | None:
         return None if slug is None else get_object_or_404(Team.objects.visible_to(self.actor), slug=slug)
 
-    def _target(self, values: dict[str, Any]) -> Target:
+    def _target(self, values: dict[str, Any]) -> BudgetTarget:
         scope, environment = values.pop("scope"), values.pop("environment")
         if scope == Budget.Scope.ENDPOINT and not environment:
             raise ValidationError({"environment": "An endpoint is a version in an environment: name it."})

@@ -7,9 +7,8 @@ from django.contrib.humanize.templatetags.humanize import intcomma
 from django.utils.translation import gettext as _
 
 from ai.pricing import money
-from subscriptions.actions import Endpoint
 from subscriptions.budget_targets import words_of
-from subscriptions.models import Budget
+from subscriptions.models import Budget, Endpoint
 
 register = template.Library()
 

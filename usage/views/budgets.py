@@ -10,11 +10,11 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 
-from ai.forms.errors import tried
 from subscriptions.actions import change_budget, retire_budget, set_budget, teams_over
 from subscriptions.budget_targets import find_target, read_value, uses_ai, value_of
 from subscriptions.models import Budget
 from teams.access import HtmxHttpRequest, page
+from teams.access.refusals import tried
 from teams.models import Verb
 from usage.budgets import Standing, standings
 from usage.forms import BudgetChangeForm, BudgetForm, EndBudgetForm
