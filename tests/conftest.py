@@ -6,6 +6,7 @@ Logistics, erin approves for the platform, frank audits it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,6 +22,7 @@ from rest_framework.test import APIClient
 from gateways.drivers.memory import forget_gateways
 from teams.models import PlatformRole, Team, TeamRole, User
 from tests import factories
+from tests.databases import migrated_template
 
 SLOW_BY_NATURE = [hypothesis.HealthCheck.function_scoped_fixture, hypothesis.HealthCheck.too_slow]
 hypothesis.settings.register_profile(
@@ -60,6 +62,15 @@ def _no_memory_gateways() -> Iterator[None]:
     forget_gateways()
     yield
     forget_gateways()
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Each process of the run has a test database of its own, copied from one that is migrated once."""
+    lock = tmp_path_factory.getbasetemp().parent / "template.lock"
+    connection.settings_dict["TEST"]["TEMPLATE"] = migrated_template(os.environ["DATABASE_URL"], lock)
 
 
 @pytest.fixture(scope="session", autouse=True)

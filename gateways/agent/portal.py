@@ -9,6 +9,8 @@ from typing import Any
 import httpx
 
 REQUEST_S = 20.0
+HEARTBEAT_S = 8.0
+"""With the pause before the next one still below what counts as away: one lost answer is no outage."""
 
 
 class PortalError(Exception):
@@ -56,7 +58,7 @@ class Portal:
 
     async def heartbeat(self, report: Mapping[str, Any]) -> bool:
         """Say that this node is alive. True when the portal has another configuration to fetch."""
-        response = await self._call("POST", "/agent/v1/heartbeat", json=report)
+        response = await self._call("POST", "/agent/v1/heartbeat", json=report, timeout=HEARTBEAT_S)
         return bool(_body(response).get("config") == "fetch")
 
     async def configuration(self, node: str) -> bytes:

@@ -18,7 +18,6 @@ from gateways.engine.pushes import WireError, read_push
 logger = structlog.get_logger(__name__)
 
 HEARTBEAT_S = 5.0
-LONGEST_WAIT_S = 15.0
 LONGEST_FETCH_WAIT_S = 120.0
 
 
@@ -37,17 +36,17 @@ class Reporter:
         self._fetch_at = 0.0
 
     async def keep_reporting(self) -> None:
-        """Report until cancelled. A portal that is away is asked less often; the gateway serves on."""
-        wait = HEARTBEAT_S
+        """Report until cancelled; while the portal is away the gateway serves on.
+
+        At one pace: an agent that asked less often would count as away when the portal comes back.
+        """
         while True:
             try:
                 await self.report()
-                wait = HEARTBEAT_S
             except PortalError as error:
-                wait = min(wait * 2, LONGEST_WAIT_S)
-                logger.warning("the portal is not reached", reason=str(error), again_in_s=wait)
+                logger.warning("the portal is not reached", reason=str(error), again_in_s=HEARTBEAT_S)
             # Jitter spreads the agents of many gateways after an outage of the portal.
-            await asyncio.sleep(wait * random.uniform(0.8, 1.2))  # noqa: S311 - jitter, not a secret
+            await asyncio.sleep(HEARTBEAT_S * random.uniform(0.8, 1.2))  # noqa: S311 - jitter, not a secret
 
     async def report(self) -> None:
         """One heartbeat, and the configuration if there is another one. Raises PortalError."""

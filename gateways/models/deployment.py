@@ -116,6 +116,11 @@ class Deployment(Stateful, Record):
     def is_over(self) -> bool:
         return self.finished_at is not None
 
+    @property
+    def later(self) -> Deployment | None:
+        """The latest run of the same gateway after this one."""
+        return Deployment.objects.filter(gateway=self.gateway_id, pk__gt=self.pk).first()
+
 
 class DeploymentStep(models.Model):
     """One step of a Deployment, written as it begins and as it ends, so that a page can follow it."""

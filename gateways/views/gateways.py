@@ -34,6 +34,7 @@ from gateways.views.lookup import find_gateway, managed_gateway
 from teams.access import HtmxHttpRequest, htmx_partial, page
 from teams.models import Verb
 
+State = Deployment.State
 MOST_TOGETHER = 8
 PER_PAGE = 15
 PUBLISHED_PER_PAGE = 50
@@ -128,7 +129,7 @@ def deployment_detail(request: HtmxHttpRequest, public_id: str) -> HttpResponseB
     context = {
         "deployment": deployment,
         "cards": cards,
-        "moving": any(not one.is_over for one in together),
+        "moving": any(card["moving"] for card in cards),
         "query": request.GET.urlencode(),
         "publication": _caused_by(deployment, request),
         "may_force": request.actor.everywhere(Verb.GATEWAY_MANAGE),
@@ -141,14 +142,29 @@ def _card(deployment: Deployment, request: HtmxHttpRequest) -> dict[str, Any]:
     total = deployment.created_count + deployment.updated_count + deployment.deleted_count
     part = visible_part(deployment.changes, deployment.notes, total, request.actor)
     whole = part.whole or request.actor.everywhere(Verb.GATEWAY_VIEW)
+    later = deployment.later if deployment.is_over and deployment.state != State.SUCCEEDED else None
     return {
         "deployment": deployment,
+        "later": later,
+        "moving": _moves(deployment, later),
         "steps": shown_steps(deployment, list(deployment.steps.all()), details=whole),
         "part": part,
         "total": total,
         "whole": whole,
         "took": elapsed(deployment),
     }
+
+
+def _moves(deployment: Deployment, later: Deployment | None) -> bool:
+    """Whether the page has something to wait for: the run itself, or the attempt after one that broke off."""
+    if not deployment.is_over:
+        return True
+    if later is not None:
+        return not later.is_over
+    gateway = deployment.gateway
+    return (
+        deployment.state == State.FAILED and gateway.retired_at is None and gateway.behind_since is not None
+    )
 
 
 def _caused_by(deployment: Deployment, request: HtmxHttpRequest) -> Publication | None:

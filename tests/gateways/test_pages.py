@@ -276,6 +276,25 @@ def test_compare_now_is_recorded_even_if_nothing_differs(
     assert "Nothing had to change" in text_of(browser.get(answer.url))
 
 
+def test_the_page_of_a_push_that_broke_off_follows_the_next_attempt(
+    published: Publication, edge: Gateway, alice: User, client_of: Enter, push: Push
+) -> None:
+    browser = client_of(alice)
+    Gateway.objects.update(options={"unreachable": True})
+    push(edge)
+    url = reverse("deployment-detail", args=[Deployment.objects.get().public_id])
+    broken_off = browser.get(url).content.decode()
+    assert "It is tried again by itself" in broken_off
+    assert 'hx-trigger="every' in broken_off, "there is something to wait for"
+    Gateway.objects.update(options={}, retry_at=None)
+    push(edge)
+    after = browser.get(url).content.decode()
+    succeeded = Deployment.objects.get(state="succeeded")
+    assert reverse("deployment-detail", args=[succeeded.public_id]) in after
+    assert "tried again" not in after
+    assert 'hx-trigger="every' not in after
+
+
 def test_a_shared_gateway_shows_each_team_its_own(
     published: Publication, credential: Credential, edge: Gateway, charlie: User, frank: User, client_of: Enter,
     push: Push,
