@@ -12,7 +12,13 @@ from gateways.models import Gateway, GatewayNode
 from gateways.tokens import open_token
 
 
-def driver_for(gateway: Gateway, *, version: int | None = None, nodes: Sequence[GatewayNode] = ()) -> Driver:
+def driver_for(
+    gateway: Gateway,
+    *,
+    version: int | None = None,
+    nodes: Sequence[GatewayNode] = (),
+    remembers: bool = False,
+) -> Driver:
     """A driver of `gateway` that pushes as `version` to `nodes`. Raises audit.sealing.SealBroken."""
     return driver_class(gateway.kind)(
         Connection(
@@ -22,6 +28,7 @@ def driver_for(gateway: Gateway, *, version: int | None = None, nodes: Sequence[
             token=open_token(gateway) if gateway.token_sealed else "",
             version=gateway.version if version is None else version,
             options=_options(gateway.options),
+            remembers=remembers,
         )
     )
 

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 from django.conf import settings
@@ -35,6 +36,7 @@ from gateways.engine.document import (
     Upstream,
 )
 from gateways.engine.driver import Scope
+from gateways.made import Made
 from gateways.models import Gateway, Publication
 from subscriptions import models as subscriptions
 from subscriptions.keys import open_key
@@ -55,6 +57,7 @@ UPSTREAM_FIELDS = (
     *("public_id", "upstream_id", "environment_id", "targets", "health_path"),
     *("timeout_ms", "connect_timeout_ms", "upstream__name", "upstream__team__slug", "environment__slug"),
 )
+READ_AT_ONCE = 10_000
 LIMIT_FIELDS = ("public_id", "number", "rate_calls", "rate_period_s", "burst", "plan__slug")
 
 
@@ -199,43 +202,68 @@ def consumer_of(caller: Caller) -> Consumer:
     return Consumer(caller.public_id, f"{caller.team}/{caller.slug}")
 
 
+class Granted(NamedTuple):
+    """The routes that a subscription is for, in the order of their ids."""
+
+    ids: tuple[str, ...]
+    labels: str
+
+    @classmethod
+    def by(cls, routes: Iterable[Route]) -> Granted:
+        """`routes` as a subscription names them."""
+        named = sorted(routes, key=lambda route: route.id)
+        return cls(tuple(route.id for route in named), ", ".join(route.label for route in named))
+
+
 class Subscriber(NamedTuple):
-    """The part of a Subscription that goes to gateways."""
+    """The part of a Subscription that goes to gateways; `limit` is the public id of its PlanRevision."""
 
     public_id: str
-    application: Caller
-    plan_revision: PlanRevision
+    application: str
+    application_slug: str
+    limit: str
+
+    @classmethod
+    def of(cls, subscription: subscriptions.Subscription) -> Subscriber:
+        """Needs `application` and `plan_revision` loaded."""
+        application = subscription.application
+        return cls(
+            subscription.public_id,
+            application.public_id,
+            application.slug,
+            subscription.plan_revision.public_id,
+        )
 
 
-def grant_of(subscription: subscriptions.Subscription | Subscriber, routes: Iterable[Route]) -> Grant:
-    """Who may call `routes`. Needs `application` and `plan_revision` loaded."""
-    named = sorted(routes, key=lambda route: route.id)
+def grant_of(subscriber: Subscriber, granted: Granted) -> Grant:
+    """Who may call what is granted."""
     return Grant(
-        id=subscription.public_id,
-        label=f"{subscription.application.slug} to {', '.join(route.label for route in named)}",
-        consumer=subscription.application.public_id,
-        routes=tuple(route.id for route in named),
-        limit=subscription.plan_revision.public_id,
+        id=subscriber.public_id,
+        label=f"{subscriber.application_slug} to {granted.labels}",
+        consumer=subscriber.application,
+        routes=granted.ids,
+        limit=subscriber.limit,
     )
 
 
 class KeyRow(NamedTuple):
-    """The part of a Credential that goes to gateways."""
+    """The part of a Credential that goes to gateways, without its value."""
 
     public_id: str
     key_id: str
     value_digest: str
-    sealed: bytes | memoryview[Any] = b""
 
 
-def key_of(credential: subscriptions.Credential | KeyRow, grant: str, *, with_value: bool = False) -> Key:
-    """A key of the subscription with the public id `grant`; its value is opened only when asked for."""
+def key_of(
+    credential: subscriptions.Credential | KeyRow, grant: str, sealed: bytes | memoryview[Any] | None = None
+) -> Key:
+    """A key of the subscription with the public id `grant`; with its value where that is given `sealed`."""
     return Key(
         id=credential.public_id,
         key_id=credential.key_id,
         grant=grant,
         value_digest=credential.value_digest,
-        value=open_key(credential.sealed, credential.public_id) if with_value else "",
+        value="" if sealed is None else open_key(sealed, credential.public_id),
     )
 
 
@@ -276,15 +304,23 @@ def desired_blocks() -> QuerySet[subscriptions.Block]:
 
 
 def desired_objects(
-    gateway: Gateway, scope: Scope = None, *, with_values: bool = False, ahead: bool = False
+    gateway: Gateway,
+    scope: Scope = None,
+    *,
+    with_values: bool = False,
+    ahead: bool = False,
+    made: Made | None = None,
 ) -> Document:
     """All that `gateway` should hold, read in one snapshot by a fixed number of queries.
 
     With a `scope` only the objects it names are in the answer. `with_values` opens the keys: only a push
     needs them, and the digests are the same without. `ahead` has the routes in it that wait for an AI runtime.
+    `made` remembers the objects of an earlier reading, which then need not be made again.
     """
+    made = made or Made()
     with snapshot():
-        document = Document.of(_items(gateway, with_values, ahead))
+        document = Document.of(_items(gateway, with_values, ahead, made), like=made.document)
+    made.document = document
     if scope is None:
         return document
     return Document({name: item for name, item in document.items.items() if name in scope})
@@ -314,20 +350,20 @@ class _Routes:
     publications: tuple[Published, ...] = ()
 
 
-def _items(gateway: Gateway, with_values: bool, ahead: bool) -> Iterator[Item]:
+def _items(gateway: Gateway, with_values: bool, ahead: bool, made: Made) -> Iterator[Item]:
     if gateway.kind == Gateway.Kind.AI_RUNTIME:
         routes = _routes_on_runtime(gateway)
         yield from ai_desired.hops()
     else:
         routes = _routes(gateway, ahead)
-    yield from routes.items
+    yield from map(made.same, routes.items)
     for found in routes.by_place.values():
-        yield from found
-    grants = yield from _grants(routes.by_place)
+        yield from map(made.same, found)
+    grants = yield from _grants(routes.by_place, made)
     if gateway.kind == Gateway.Kind.AI_RUNTIME:
         yield from ai_desired.callers(_subscriptions_to(routes.by_place), grants.values())
         yield from _on_every_runtime(routes, with_values)
-    yield from _keys(routes.by_place, grants, with_values)
+    yield from _keys(routes.by_place, grants, with_values, made)
     for block in desired_blocks().filter(subscription__in=_subscriptions_to(routes.by_place)):
         if block.subscription_id in grants:
             yield block_of(block, grants[block.subscription_id])
@@ -428,7 +464,7 @@ def _subscriptions_to(routes: Mapping[Place, list[Route]]) -> QuerySet[subscript
     return desired_subscriptions().filter(api_version__in={version for version, _environment in routes})
 
 
-def _grants(routes: Mapping[Place, list[Route]]) -> Generator[Item, None, dict[int, str]]:
+def _grants(routes: Mapping[Place, list[Route]], made: Made) -> Generator[Item, None, dict[int, str]]:
     """Consumers, limits and grants; returns the public ids of the subscriptions by primary key.
 
     Subscriptions come as plain rows and share their application and plan: there are many of them.
@@ -439,26 +475,39 @@ def _grants(routes: Mapping[Place, list[Route]]) -> Generator[Item, None, dict[i
             "pk", "public_id", "api_version_id", "environment_id", "application_id", "plan_revision_id"
         )
     )
-    rows = [row for row in rows if (row[2], row[3]) in routes]
+    granted = {place: Granted.by(on) for place, on in routes.items()}
+    rows = [row for row in rows if (row[2], row[3]) in granted]
     applications = subscriptions.Application.objects.filter(pk__in={row[4] for row in rows}).order_by()
     named = applications.values_list("pk", "public_id", "slug", "team__slug")
     callers = {pk: Caller(*values) for pk, *values in named}
     plans = PlanRevision.objects.filter(pk__in={row[5] for row in rows}).order_by()
     limits = plans.select_related("plan").only(*LIMIT_FIELDS)
-    terms = {plan_revision.pk: plan_revision for plan_revision in limits}
-    yield from map(consumer_of, callers.values())
-    yield from map(limit_of, terms.values())
+    terms = {plan_revision.pk: limit_of(plan_revision) for plan_revision in limits}
+    yield from (made.same(consumer_of(caller)) for caller in callers.values())
+    yield from map(made.same, terms.values())
     for _pk, public_id, version, environment, application, plan_revision in rows:
-        subscriber = Subscriber(public_id, callers[application], terms[plan_revision])
-        yield grant_of(subscriber, routes[version, environment])
+        caller = callers[application]
+        subscriber = Subscriber(public_id, caller.public_id, caller.slug, terms[plan_revision].id)
+        yield made.of((subscriber, on := granted[version, environment]), partial(grant_of, subscriber, on))
     return {row[0]: row[1] for row in rows}
 
 
 def _keys(
-    routes: Mapping[Place, list[Route]], grants: Mapping[int, str], with_values: bool
+    routes: Mapping[Place, list[Route]], grants: Mapping[int, str], with_values: bool, made: Made
 ) -> Iterator[Item]:
-    fields = KeyRow._fields if with_values else KeyRow._fields[:-1]
     found = desired_credentials().filter(subscription__in=_subscriptions_to(routes)).order_by()
-    for subscription, *values in found.values_list("subscription_id", *fields):
-        if subscription in grants:
-            yield key_of(KeyRow(*values), grants[subscription], with_value=with_values)
+    read = found.values_list("pk", "subscription_id", *KeyRow._fields)
+    rows = [(pk, (KeyRow(*row), grants[of], with_values)) for pk, of, *row in read if of in grants]
+    sealed = _sealed([pk for pk, content in rows if not made.knows(content)]) if with_values else {}
+    for pk, content in rows:
+        row, grant, _with_value = content
+        yield made.of(content, partial(key_of, row, grant, sealed.get(pk)))
+
+
+def _sealed(credentials: Sequence[int]) -> dict[int, bytes | memoryview[Any]]:
+    """The sealed values of keys (primary keys)."""
+    found: dict[int, bytes | memoryview[Any]] = {}
+    for start in range(0, len(credentials), READ_AT_ONCE):
+        some = subscriptions.Credential.objects.filter(pk__in=credentials[start : start + READ_AT_ONCE])
+        found.update(some.order_by().values_list("pk", "sealed"))
+    return found

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Count, Max
 from django.utils import timezone
 
 from audit.models import AuditEvent
@@ -62,14 +63,59 @@ def proven_objects(gateway_id: int, among: Collection[Ref] | None = None) -> dic
     }
 
 
+type _Stand = tuple[int, datetime | None]
+"""How many proofs there are, and when the latest was written: every writing moves it."""
+
+MOST_GATEWAYS = 16
+_read: OrderedDict[int, tuple[_Stand, dict[Ref, Proven]]] = OrderedDict()
+"""The proofs of each gateway as this process has read or written them last."""
+
+
+def proofs_read(lease: Lease, *, anew: bool) -> Mapping[Ref, Proven]:
+    """Every proof of the gateway whose lease is held; read only where another process wrote since, or `anew`."""
+    stand, found = _read.pop(lease.gateway_id, (None, {}))
+    if anew or stand != _stand(lease.gateway_id):
+        stand, found = _stand(lease.gateway_id), proven_objects(lease.gateway_id)
+    assert stand is not None  # noqa: S101 - it equals one that was looked up
+    _keep_read(lease.gateway_id, stand, found)
+    return found
+
+
+def _keep_read(gateway_id: int, stand: _Stand, found: dict[Ref, Proven]) -> None:
+    _read[gateway_id] = (stand, found)
+    while len(_read) > MOST_GATEWAYS:
+        _read.popitem(last=False)
+
+
+def _stand(gateway_id: int) -> _Stand:
+    rows = AppliedObject.objects.filter(gateway_id=gateway_id)
+    found = rows.aggregate(count=Count("pk"), latest=Max("confirmed_at"))
+    return found["count"], found["latest"]
+
+
+def _note_written(gateway_id: int, rows: Iterable[AppliedObject]) -> None:
+    """Keep what was read in step with what was just written and committed."""
+    _stand_before, found = _read.pop(gateway_id, (None, None))
+    if found is None:
+        return
+    for row in rows:
+        proof = Proven(row.digest, row.held_back_reason, row.held_back_digest)
+        found[Ref(Kind(row.kind), row.object_id)] = proof
+    _keep_read(gateway_id, _stand(gateway_id), found)
+
+
+_UNSAID = Proven("", "", "")
+
+
 def unproven(desired: Document, proven: Mapping[Ref, Proven], held: Mapping[Ref, str]) -> set[Ref]:
     """Objects whose proof does not say what is desired, apart from those that are known to be held back."""
+    said = proven.get
     missing = {
         name
         for name, wanted in desired.digests().items()
-        if name not in held and (name not in proven or not _says(proven[name], wanted))
+        if ((proof := said(name, _UNSAID)).digest != wanted or proof.held_back_reason) and name not in held
     }
-    left = {name for name, proof in proven.items() if name not in desired.items and proof.digest}
+    left = {name for name in proven.keys() - desired.items.keys() if proven[name].digest}
     return missing | left
 
 
@@ -94,6 +140,7 @@ def write_proofs(lease: Lease, finding: Finding) -> int:
             )
         failpoint("proofs.inside")
     failpoint("proofs.after")
+    _note_written(lease.gateway_id, rows)
     return len(rows)
 
 
@@ -109,7 +156,7 @@ def _rows(gateway: Gateway, finding: Finding, proven: Mapping[Ref, Proven]) -> I
             yield _row(gateway, name, now)
     for name, reason in finding.held.items():
         refused = digest(finding.desired.items[name]) if name in finding.refused else ""
-        before = proven.get(name, Proven("", "", ""))
+        before = proven.get(name, _UNSAID)
         after = Proven(before.digest, reason[:REASON_CHARS], refused)
         if name not in proven or before != after:
             row = _row(gateway, name, now, digest=before.digest)

@@ -30,7 +30,7 @@ from gateways.actions.lease import (
     take_lease,
     take_version,
 )
-from gateways.actions.proofs import Finding, Proven, proven_objects, unproven, write_proofs
+from gateways.actions.proofs import Finding, Proven, proofs_read, unproven, write_proofs
 from gateways.actions.restored import WAITS, hold_if_unknown, remember_handed_out
 from gateways.actions.ringing import ring
 from gateways.comparison import Comparison, compare, weigh
@@ -41,6 +41,7 @@ from gateways.engine.changes import ChangeSet, Create, HeldBack, raise_if_unsafe
 from gateways.engine.document import Document, Ref
 from gateways.engine.driver import Driver, DriverError, Mark
 from gateways.engine.failpoints import failpoint
+from gateways.made import Memory
 from gateways.models import Deployment, Gateway, GatewayNode
 from gateways.queries.due import is_due
 from gateways.queries.explained import explained_deletions
@@ -62,6 +63,7 @@ NEVER = Cast(Value(None), DateTimeField())
 State = Deployment.State
 Speaker = Deployment.Speaker
 log = structlog.get_logger(__name__)
+_made = Memory()
 
 
 def reconcile(gateway: Gateway, *, whether_due: bool = False) -> Deployment | None:
@@ -145,8 +147,8 @@ class _Run:
 
     def _run(self) -> _Result:
         self._step("snapshot", "")
-        proven = proven_objects(self.gateway.pk)
-        desired = desired_objects(self.gateway, with_values=True)
+        proven = proofs_read(self.lease, anew=self.journal.deployment is not None)
+        desired = desired_objects(self.gateway, with_values=True, made=_made.next(self.gateway.pk))
         failpoint("push.after-snapshot")
         self._step("compare", f"{len(desired)} objects")
         driver = self._driver()
@@ -162,7 +164,7 @@ class _Run:
         nodes, self.away = counted_nodes(self.gateway)
         self.setup = setup_digest(self.gateway, len(nodes))
         self.nodes = nodes
-        return driver_for(self.gateway, version=self.version, nodes=nodes)
+        return driver_for(self.gateway, version=self.version, nodes=nodes, remembers=True)
 
     def _numbered(self, driver: Driver) -> Driver:
         """The driver, with a number above all that its nodes hold; notes when they hold more than we know.
@@ -175,7 +177,7 @@ class _Run:
         if seen < self.version:
             return driver
         self.version = seen + 1
-        return driver_for(self.gateway, version=self.version, nodes=self.nodes)
+        return driver_for(self.gateway, version=self.version, nodes=self.nodes, remembers=True)
 
     def _push(self, driver: Driver, result: _Result) -> _Result:
         """Apply what may be applied. What the gateway refuses by name is held back, and the rest tried again."""
@@ -396,8 +398,8 @@ def _finding(result: _Result, proven: Mapping[Ref, Proven]) -> Finding:
     deleted = {name for name in result.confirmed if name not in desired.items}
     absent = {
         name
-        for name, proof in proven.items()
-        if proof.digest and name not in desired.items and name not in comparison.observed.items
+        for name in proven.keys() - desired.items.keys()
+        if proven[name].digest and name not in comparison.observed.items
     }
     return Finding(desired, confirmed, deleted | absent, comparison.held, set(result.refused))
 

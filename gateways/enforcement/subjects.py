@@ -12,8 +12,10 @@ from django.utils.translation import gettext as _
 
 from gateways.ai_desired import budget_of
 from gateways.desired import (
+    Granted,
     Place,
     Published,
+    Subscriber,
     desired_publications,
     endpoints_of,
     grant_of,
@@ -147,7 +149,7 @@ def _needs(subscription: Subscription, served: Served, *more: Item) -> dict[int,
     needs = {}
     limit = limit_of(subscription.plan_revision)
     for there in served.by_place.get((subscription.api_version_id, subscription.environment_id), ()):
-        grant = grant_of(subscription, there.routes)
+        grant = grant_of(Subscriber.of(subscription), Granted.by(there.routes))
         items = (*more, grant, limit, *there.items)
         needs[there.gateway_id] = {ref(item): digest(item) for item in items}
     return needs

@@ -24,10 +24,10 @@ def diff(observed: Document, desired: Document, scope: Scope = None) -> ChangeSe
 
 def _upserts(observed: Document, desired: Document, scope: Scope) -> list[Change]:
     changes: list[Change] = []
-    for name, item in desired.items.items():
+    for name in desired.new_to(observed):
         if not _in(scope, name):
             continue
-        before = observed.items.get(name)
+        before, item = observed.items.get(name), desired.items[name]
         if before is None:
             changes.append(Create(item))
         elif before != item:
@@ -36,11 +36,8 @@ def _upserts(observed: Document, desired: Document, scope: Scope) -> list[Change
 
 
 def _deletes(observed: Document, desired: Document, scope: Scope) -> list[Change]:
-    return [
-        Delete(item)
-        for name, item in observed.items.items()
-        if name not in desired.items and _in(scope, name)
-    ]
+    gone = observed.items.keys() - desired.items.keys()
+    return [Delete(observed.items[name]) for name in gone if _in(scope, name)]
 
 
 def _in(scope: Scope, name: Ref) -> bool:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import batched
 from typing import NamedTuple
 
 _BARE = re.compile(r"[A-Za-z0-9_./:=*@~^-]+")
+_UNUSUAL = re.compile(r"[^A-Za-z0-9_./:=*@~^ \n-]")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _TOKEN = re.compile(
     r"""\s+ | (?P<comment>\#[^\n]*) | (?P<mark>[{};]) | "(?P<double>(?:[^"\\]|\\.)*)" | '(?P<single>(?:[^'\\]|\\.)*)'
@@ -68,6 +70,21 @@ def block(name: str, *arguments: str, inside: Iterable[Directive], about: str = 
 def written(directives: Iterable[Directive], *, depth: int = 0) -> Directive:
     """`directives` as they will be written inside of `depth` blocks: something to keep, to write often."""
     return Directive("", text=render(directives, depth=depth))
+
+
+def rows(pairs: Iterable[tuple[str, str]], *, depth: int) -> Directive:
+    """A directive of one argument for each of `pairs`, as they will be written inside of `depth` blocks.
+
+    Tables have a row for each key or subscription. So rows are written by hand where nothing in them has to be quoted
+    but for a space, and like any other directive elsewhere.
+    """
+    found = list(pairs)
+    words = [word for pair in found for word in pair]
+    if "" in words or _UNUSUAL.search("\n".join(words)):
+        return written((directive(name, argument) for name, argument in found), depth=depth)
+    indent = _INDENT * depth
+    spaced = [f'"{word}"' if " " in word else word for word in words]
+    return Directive("", text="".join([f"{indent}{a} {b};\n" for a, b in batched(spaced, 2)]))
 
 
 def render(directives: Iterable[Directive], *, depth: int = 0) -> str:

@@ -67,7 +67,10 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """All that a driver needs to reach one gateway. Drivers are made anew for every reconcile."""
+    """All that a driver needs to reach one gateway. Drivers are made anew for every reconcile.
+
+    With `remembers` a driver may keep in this process what it worked out, for the next reconcile of the gateway.
+    """
 
     gateway: str
     nodes: tuple[Node, ...] = ()
@@ -75,6 +78,7 @@ class Connection:
     token: str = field(default="", repr=False)
     version: int = 0
     options: Mapping[str, str] = field(default_factory=dict)
+    remembers: bool = False
 
 
 @dataclass(frozen=True, slots=True)

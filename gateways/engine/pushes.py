@@ -18,6 +18,7 @@ from typing import Any
 
 from gateways.engine.document import (
     Document,
+    Item,
     Kind,
     canonical_json,
     digest,
@@ -124,18 +125,21 @@ def difference(
     named, blobs = _named(phases)
     held = {content_digest(text): text for text in files.values()}
     edits = _edits(phases, blobs, files)
-    new = [
-        item_text(item)
-        for name, item in document.items.items()
-        if (before := base.items.get(name)) is None or digest(before) != digest(item)
+    changed = [
+        name for name in document.new_to(base) if not _same(base.items.get(name), document.items[name])
     ]
+    new = [item_text(document.items[name]) for name in changed]
     what = {
         "base": base.digest(),
-        "gone": [str(name) for name in base.items if name not in document.items],
+        "gone": [str(name) for name in sorted(base.items.keys() - document.items.keys())],
         "blobs": {d: text for d, text in blobs.items() if d not in held and d not in edits},
         "edits": {d: asdict(edit) for d, edit in edits.items()},
     }
     return _body(Push(kind, version, document.digest(), {}, {}, named, {}), what, new)
+
+
+def _same(before: Item | None, item: Item) -> bool:
+    return before is not None and digest(before) == digest(item)
 
 
 def read_push(body: bytes, held: Push | None = None) -> Push:

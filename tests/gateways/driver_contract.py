@@ -16,6 +16,8 @@ from typing import Any, Protocol
 
 import pytest
 
+from gateways.drivers.agents import client
+from gateways.drivers.agents.known import DocumentCache
 from gateways.engine.changes import ChangeSet
 from gateways.engine.diff import diff
 from gateways.engine.document import Document, Item, Key, Ref, ref
@@ -138,8 +140,12 @@ class DriverContract:
         wanted = ref(shop.base[0])
         assert set(gateway.driver().observe(frozenset({wanted})).items) == {wanted}
 
-    def test_a_gateway_hands_out_no_keys(self, gateway: GatewayUnderTest, shop: Shop) -> None:
+    def test_a_gateway_hands_out_no_keys(
+        self, gateway: GatewayUnderTest, shop: Shop, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The process that pushed them may know them still; another one gets none."""
         publish(gateway, *shop.base, shop.grant("a", shop.name), shop.key("a"))
+        monkeypatch.setattr(client, "documents", DocumentCache())
         observed = gateway.driver().observe(None)
         assert [key.value for key in observed.of_kind(Key)] == [""]
 

@@ -214,6 +214,7 @@ class NginxPlane:
 
         `heed`: take what nginx complains of meanwhile for a refusal of `files`.
         """
+        wanted = await asyncio.to_thread(_digest, files)
         async with self.process.starting:
             before = await asyncio.to_thread(workers.children, self.process.pid)
             said = self.process.log_size()
@@ -222,7 +223,7 @@ class NginxPlane:
             failpoint("agent.swapped")
             self.process.signal(signal.SIGHUP)
         deadline = time.monotonic() + SERVED_S
-        while not await self._answers_anew(files, before):
+        while not await self._answers_anew(wanted, before):
             words = refusal("\n".join(self.process.log_lines(said)), files)
             if words and heed:
                 raise Refused(words)
@@ -231,21 +232,22 @@ class NginxPlane:
             await asyncio.sleep(_POLL_S)
         return before
 
-    async def _answers_anew(self, files: Mapping[str, str], before: frozenset[int]) -> bool:
+    async def _answers_anew(self, wanted: str, before: frozenset[int]) -> bool:
         try:
             served, pid = await self._served()
         except Unreachable:
             return False
-        return served == _digest(files) and pid not in before
+        return served == wanted and pid not in before
 
     async def _start_with(self, files: Mapping[str, str]) -> None:
         """nginx is down: give it the files and start it now."""
+        wanted = await asyncio.to_thread(_digest, files)
         async with self.process.starting:
             await asyncio.to_thread(self._write, files)
             self._files = files
         self.process.start_soon()
         deadline = time.monotonic() + SERVED_S
-        while not await self._answers_anew(files, frozenset()):
+        while not await self._answers_anew(wanted, frozenset()):
             if time.monotonic() > deadline:
                 raise NotInForce(f"nginx does not start: {self.process.last_words()}")
             await asyncio.sleep(_POLL_S * 5)

@@ -6,8 +6,9 @@ unlimited; a path that does not fit is dropped, it does not become another path.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Iterable, Sequence, Set
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 from gateways.drivers.agents.names import (
     BASE_PATH,
@@ -25,6 +26,7 @@ from gateways.engine.document import (
     Grant,
     Item,
     Key,
+    Kind,
     Limit,
     Ref,
     Route,
@@ -65,9 +67,25 @@ class Adaption:
         self.notes[ref(item)] = " ".join(filter(None, (self.notes.get(ref(item)), text)))
 
 
-type Refine = Callable[[Item, Adaption], Item]
-"""What a kind of gateway asks beyond the common rules: it gives the object as that gateway takes it, may note
-something about it, or raise Dropped."""
+class Refine(Protocol):
+    """What a kind of gateway asks beyond the common rules, over one document."""
+
+    def __call__(self, item: Item, adaption: Adaption) -> Item:
+        """The object as that gateway takes it; may note something about it, or raise Dropped."""
+
+    def forget(self, item: Item) -> None:
+        """Let go of what was noticed about an object that was taken, and is not there any more."""
+
+
+class NoMore:
+    """The rules of a gateway that asks no more than the common ones."""
+
+    def __call__(self, item: Item, adaption: Adaption) -> Item:
+        """`item` itself."""
+        return item
+
+    def forget(self, item: Item) -> None:
+        """Nothing was noticed."""
 
 
 def adapt(
@@ -79,15 +97,95 @@ def adapt(
     is_ai_runtime: bool = False,
 ) -> Adapted:
     """The part of `desired` that a gateway can serve on `listeners`, as it will be read back."""
-    _check_listeners(listeners)
-    adaption = Adaption(frozenset(listener.environment for listener in listeners), nodes, is_ai_runtime)
-    for name, item in desired.items.items():
+    return Adapting.anew(desired, listeners, nodes, refine or NoMore(), is_ai_runtime=is_ai_runtime).result()
+
+
+_LEAVES = frozenset({Kind.GRANT, Kind.KEY, Kind.BLOCK})
+"""Kinds that come and go all the time, and on which no other kind than these depends."""
+
+
+@dataclass(slots=True)
+class Adapting:
+    """What was made of one document, from which what is made of the next is worked out by what has changed."""
+
+    desired: Document
+    adaption: Adaption
+    refine: Refine
+    other: set[Ref] = field(default_factory=set)
+    """What the gateway is not given as it is desired."""
+
+    @classmethod
+    def anew(
+        cls,
+        desired: Document,
+        listeners: Sequence[Listener],
+        nodes: int,
+        refine: Refine,
+        *,
+        is_ai_runtime: bool = False,
+    ) -> Adapting:
+        """Look at every object."""
+        _check_listeners(listeners)
+        environments = frozenset(listener.environment for listener in listeners)
+        found = cls(desired, Adaption(environments, nodes, is_ai_runtime), refine)
+        for name, item in desired.items.items():
+            found._take(name, item)
+        return found
+
+    def result(self) -> Adapted:
+        """In the order of the document. What happens later does not change it."""
+        if not self.other:
+            return Adapted(self.desired, dict(self.adaption.notes))
+        kept = self.adaption.kept
+        document = Document({name: kept[name] for name in self.desired.items if name in kept})
+        return Adapted(document, dict(self.adaption.notes))
+
+    def follow(self, desired: Document) -> bool:
+        """Go on to `desired`, looking at the objects alone that are new or not the same.
+
+        False, with nothing done, where that might not come to the same as to look at all: something changes on which
+        others depend, or an object was or is dropped whose place another one may take.
+        """
+        new = desired.new_to(self.desired)
+        gone = self.desired.items.keys() - desired.items.keys()
+        touched = {*new, *gone}
+        if not all(name.kind in _LEAVES for name in touched) or any(
+            name.kind in _LEAVES for name in self.adaption.notes
+        ):
+            return False
+        if any(name.kind is Kind.GRANT for name in gone) and self._orphans(desired, gone):
+            return False
+        self._go_on(desired, new, touched)
+        return not any(name.kind in _LEAVES for name in self.adaption.notes)
+
+    def _orphans(self, desired: Document, gone: Collection[Ref]) -> bool:
+        """Whether something stays whose grant goes."""
+        grants = {name.id for name in gone if name.kind is Kind.GRANT}
+        stays: list[Key | Block] = [*desired.of_kind(Key), *desired.of_kind(Block)]
+        return any(item.grant in grants for item in stays)
+
+    def _go_on(self, desired: Document, new: Iterable[Ref], touched: Set[Ref]) -> None:
+        self.other -= touched
+        for name in touched:
+            item = self.adaption.kept.pop(name, None)
+            if item is not None:
+                self.refine.forget(item)
+            if isinstance(item, Key):
+                self.adaption.values.discard(item.value_digest)
+        self.desired = desired
+        for name in new:
+            self._take(name, desired.items[name])
+
+    def _take(self, name: Ref, item: Item) -> None:
         try:
-            taken = _adapted(item, adaption)
-            adaption.kept[name] = refine(taken, adaption) if refine else taken
+            taken = self.refine(_adapted(item, self.adaption), self.adaption)
         except Dropped as reason:
-            adaption.note(item, str(reason))
-    return Adapted(Document(adaption.kept), adaption.notes)  # in the order of `desired`
+            self.adaption.note(item, str(reason))
+            self.other.add(name)
+            return
+        self.adaption.kept[name] = taken
+        if taken is not item:
+            self.other.add(name)
 
 
 def _check_listeners(listeners: Sequence[Listener]) -> None:

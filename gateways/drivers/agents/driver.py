@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from gateways.drivers.agents import known
-from gateways.drivers.agents.adapt import Refine, adapt
+from gateways.drivers.agents.adapt import Adapting, NoMore, Refine
 from gateways.drivers.agents.client import AgentClient, Served, on_every_node
 from gateways.drivers.agents.inspection import ReadFiles, Setup, inspect_node
 from gateways.drivers.agents.nodes import merged, named_in, shows, states
@@ -47,11 +47,20 @@ class AgentDriver:
 
     def adapt(self, desired: Document) -> Adapted:
         """Drop what the gateway cannot be given; see the module `adapt` for the rules."""
-        return adapt(desired, self.connection.listeners, self.nodes, self.refine())
+        if not self.connection.remembers:
+            return self._adapting(desired).result()
+        place = (self.kind, self.connection.gateway, self.connection.listeners, self.nodes)
+        before = known.adaptings.take(place)
+        found = before if before and before.follow(desired) else self._adapting(desired)
+        known.adaptings.keep(place, found)
+        return found.result()
 
-    def refine(self) -> Refine | None:
+    def _adapting(self, desired: Document) -> Adapting:
+        return Adapting.anew(desired, self.connection.listeners, self.nodes, self.refine())
+
+    def refine(self) -> Refine:
         """What this kind asks of an object beyond the common rules; made anew for every document."""
-        return None
+        return NoMore()
 
     def phases(self, observed: Document, desired: Document) -> list[Mapping[str, str]]:
         """The files in the order in which to swap them; the last phase names all of them."""
@@ -92,7 +101,7 @@ class AgentDriver:
         progress("push", ", ".join(client.node.name for client in self.clients))
         results = on_every_node(self.clients, lambda client: client.push(body, whole))
         self._raise_failures(results, changes.desired)
-        known.documents.keep(changes.desired, like=changes.observed)
+        known.documents.keep(changes.desired)
         known.files.keep(changes.desired.digest(), phases[-1])
 
     def verify(self, changes: ChangeSet) -> Verdict:

@@ -1,25 +1,25 @@
 """What this process knows of the nodes from its last pushes and looks, so that only what is new has to be said.
 
 Nothing here is needed: what is not known is asked for, or sent whole. Contents are named by digests, so nothing here
-can be out of date. Files hold keys, as the push did that they come from; they stay in the memory of a worker, which
-can open every key anyway.
+can be out of date. Documents and files hold keys, as the push did that they come from; they stay in the memory of a
+worker, which can open every key anyway. That the objects are the very same from push to push makes comparing cheap.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Hashable, Mapping
 
-from gateways.engine.document import Document, Item, Key, Ref, digest
+from gateways.drivers.agents.adapt import Adapting
+from gateways.engine.document import Document
 
 MOST_DOCUMENTS = 8
 MOST_CHARACTERS = 64_000_000
 
 
 class DocumentCache:
-    """Documents by their digests, without the values of keys: content never changes under its digest."""
+    """Documents by their digests: content never changes under its digest."""
 
     def __init__(self, most: int = MOST_DOCUMENTS) -> None:
         self._most = most
@@ -31,24 +31,12 @@ class DocumentCache:
         with self._lock:
             return self._documents.get(found)
 
-    def keep(self, document: Document, like: Document | None = None) -> None:
-        """Keep `document`; the one kept longest goes when there are too many.
-
-        Objects that `like`, one kept before, has as well are shared with it.
-        """
-        shared: Mapping[Ref, Item] = like.items if like else {}
-        bare = Document({name: _bare(item, shared.get(name)) for name, item in document.items.items()})
-        bare.learn(document)
+    def keep(self, document: Document) -> None:
+        """Keep `document`; the one kept longest goes when there are too many."""
         with self._lock:
-            self._documents[document.digest()] = bare
+            self._documents[document.digest()] = document
             while len(self._documents) > self._most:
                 self._documents.popitem(last=False)
-
-
-def _bare(item: Item, known: Item | None) -> Item:
-    if known is not None and digest(known) == digest(item):
-        return known
-    return replace(item, value="") if isinstance(item, Key) and item.value else item
 
 
 class FileCache:
@@ -76,5 +64,27 @@ class FileCache:
         return sum(len(text) for files in self._files.values() for text in files.values())
 
 
+class AdaptingCache:
+    """What drivers made of the documents of gateways last, by all that it depends on beside the document."""
+
+    def __init__(self, most: int = MOST_DOCUMENTS) -> None:
+        self._most = most
+        self._found: OrderedDict[Hashable, Adapting] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def take(self, place: Hashable) -> Adapting | None:
+        """Take it out, if it is there: it changes as somebody goes on with it."""
+        with self._lock:
+            return self._found.pop(place, None)
+
+    def keep(self, place: Hashable, adapting: Adapting) -> None:
+        """Keep it for the next one; what was kept longest goes when there are too many."""
+        with self._lock:
+            self._found[place] = adapting
+            while len(self._found) > self._most:
+                self._found.popitem(last=False)
+
+
 documents = DocumentCache()
 files = FileCache()
+adaptings = AdaptingCache()

@@ -15,12 +15,13 @@ not through a filter of its own, because an answer can quote a request header (R
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from email.utils import formatdate
+from typing import Any
 
 from gateways.drivers.agents.limits import room, share
 from gateways.drivers.envoy.resources import HTTP, Json, from_file, typed
-from gateways.engine.document import Block, Document, Grant, Key, Limit
+from gateways.engine.document import Block, Document, Grant, Key, Limit, canonical_json
 
 KEYS = "gatehouse.keys"
 LIMITS = "gatehouse.limits"
@@ -77,30 +78,29 @@ def key_forwarding() -> Json:
     return {"header": SUBSCRIPTION_HEADER, "hide_credentials": True}
 
 
-def keys(document: Document) -> Json:
-    """Every key of every subscription, and where a caller may put it."""
-    credentials = [{"key": key.value, "client": key.grant} for key in document.of_kind(Key)]
-    return typed(
-        _TYPE_OF[KEYS],
-        credentials=credentials,
-        key_sources=[{"header": KEY_HEADER}, {"header": "authorization"}],
-        forwarding=key_forwarding(),
-    )
+def keys(document: Document) -> str:
+    """Every key of every subscription, and where a caller may put it; as JSON, like all look-up tables."""
+    rows = [(key.value, key.grant) for key in document.of_kind(Key)]
+    sources = [{"header": KEY_HEADER}, {"header": "authorization"}]
+    return _table_text(KEYS, rows, key_sources=sources, forwarding=key_forwarding())
 
 
-def applications(document: Document) -> Json:
+def applications(document: Document) -> str:
     """Which application a subscription belongs to."""
-    return _table({grant.id: grant.consumer for grant in document.of_kind(Grant)}, APPLICATION_HEADER)
+    rows = [(grant.id, grant.consumer) for grant in document.of_kind(Grant)]
+    return _by_subscription(APPLICATIONS, rows, APPLICATION_HEADER)
 
 
-def limits(document: Document, nodes: int) -> Json:
+def limits(document: Document, nodes: int) -> str:
     """Which shape of limit a subscription has; for a blocked one the HTTP date at which its block ends."""
     shapes = {limit.id: shape(limit, nodes) for limit in document.of_kind(Limit)}
-    entries = {grant.id: shapes.get(grant.limit, UNLIMITED) for grant in document.of_kind(Grant)}
-    for block in sorted(document.of_kind(Block), key=lambda block: block.until):
-        if block.grant in entries:
-            entries[block.grant] = formatdate(block.until, usegmt=True)
-    return _table(entries, LIMIT_HEADER)
+    by_end = sorted(document.of_kind(Block), key=lambda block: block.until)
+    ends = {block.grant: formatdate(block.until, usegmt=True) for block in by_end}
+    rows = [
+        (grant.id, ends.get(grant.id) or shapes.get(grant.limit, UNLIMITED))
+        for grant in document.of_kind(Grant)
+    ]
+    return _by_subscription(LIMITS, rows, LIMIT_HEADER)
 
 
 def shape(limit: Limit, nodes: int) -> str:
@@ -127,14 +127,25 @@ def buckets(document: Document, nodes: int) -> Json:
     return typed(_TYPE_OF[BUCKETS], **config)
 
 
-def _table(entries: Mapping[str, str], header: str) -> Json:
-    credentials = [{"key": source, "client": entries[source]} for source in sorted(entries)]
-    return typed(
-        _TYPE_OF[LIMITS],
-        credentials=credentials,
-        key_sources=[{"header": SUBSCRIPTION_HEADER}],
-        forwarding={"header": header},
-    )
+def buckets_text(document: Document, nodes: int) -> str:
+    """Likewise, as the resource in canonical JSON."""
+    return canonical_json(extension(BUCKETS, buckets(document, nodes)))
+
+
+def _by_subscription(name: str, rows: Sequence[tuple[str, str]], header: str) -> str:
+    sources = [{"header": SUBSCRIPTION_HEADER}]
+    return _table_text(name, rows, key_sources=sources, forwarding={"header": header})
+
+
+def _table_text(name: str, rows: Sequence[tuple[str, str]], **fields: Any) -> str:
+    """The resource of a look-up table in canonical JSON. There is a row for each key or subscription, so rows are
+    written by hand where no text in them has to be escaped, and `adapt` lets no other through."""
+    resource = canonical_json(extension(name, typed(_TYPE_OF[name], credentials=[], **fields)))
+    before, empty, after = resource.partition('"credentials":[')
+    text = ",".join([f'{{"client":"{client}","key":"{key}"}}' for key, client in rows])
+    if text.count('"') != 8 * len(rows) or "\\" in text or not text.isprintable():
+        text = ",".join([canonical_json({"client": client, "key": key}) for key, client in rows])
+    return f"{before}{empty}{text}{after}"
 
 
 def _from_header(name: str) -> Json:

@@ -91,10 +91,11 @@ def _again(
         filters.APPLICATIONS: filters.applications(
             _with_grants(document, lambda grant: grant.consumer != NOWHERE)
         ),
-        # The room for buckets follows the number of subscriptions that are expected, not of those that came by hand.
-        filters.BUCKETS: _with_room(document, expected, setup.nodes),
     }
-    again |= {filters.FILE_OF[name]: [filters.extension(name, table)] for name, table in tables.items()}
+    again |= {filters.FILE_OF[name]: [json.loads(table)] for name, table in tables.items()}
+    # The room for buckets follows the number of subscriptions that are expected, not of those that came by hand.
+    buckets = filters.extension(filters.BUCKETS, _with_room(document, expected, setup.nodes))
+    again[filters.FILE_OF[filters.BUCKETS]] = [buckets]
     return {name: again[name] for name in found}
 
 

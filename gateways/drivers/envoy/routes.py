@@ -27,9 +27,10 @@ def config_name(port: int) -> str:
     return f"port-{port}"
 
 
-def route_configuration_text(port: int, listeners: Sequence[Listener], document: Document) -> str:
-    """All routes of one port, by host, in canonical JSON."""
-    allowed = allowed_clients(document.of_kind(Grant))
+def route_configuration_text(
+    port: int, listeners: Sequence[Listener], document: Document, allowed: Mapping[str, Sequence[str]]
+) -> str:
+    """All routes of one port, by host, in canonical JSON; `allowed` are the subscriptions to each."""
     upstreams = {upstream.id: upstream for upstream in document.of_kind(Upstream)}
     hosts = routes_by_host(listeners, list(document.of_kind(Route)))
     virtual = []

@@ -15,8 +15,8 @@ from gateways.drivers.envoy import filters
 from gateways.drivers.envoy.clusters import cluster_text
 from gateways.drivers.envoy.listeners import listener, routes_file
 from gateways.drivers.envoy.resources import xds_file, xds_text
-from gateways.drivers.envoy.routes import route_configuration_text
-from gateways.engine.document import Document, Grant, Item, Kind, Ref, Upstream
+from gateways.drivers.envoy.routes import allowed_clients, route_configuration_text
+from gateways.engine.document import Document, Grant, Item, Kind, Ref, Upstream, ref
 from gateways.engine.driver import Listener
 
 type Files = dict[str, str]
@@ -47,23 +47,22 @@ def phases(
 def files(document: Document, listeners: Sequence[Listener], *, address: str, nodes: int) -> Files:
     """Every file of `document`."""
     ports = by_port(listeners)
-    rendered = {
+    allowed = allowed_clients(document.of_kind(Grant))
+    tables = {
+        filters.KEYS: filters.keys(document),
+        filters.LIMITS: filters.limits(document, nodes),
+        filters.BUCKETS: filters.buckets_text(document, nodes),
+        filters.APPLICATIONS: filters.applications(document),
+    }
+    return {
         CLUSTERS_FILE: xds_text([cluster_text(upstream) for upstream in document.of_kind(Upstream)]),
         LISTENERS_FILE: xds_file([listener(port, address) for port in ports]),
         **{
-            routes_file(port): xds_text([route_configuration_text(port, on, document)])
+            routes_file(port): xds_text([route_configuration_text(port, on, document, allowed)])
             for port, on in ports.items()
         },
+        **{filters.FILE_OF[name]: xds_text([table]) for name, table in tables.items()},
     }
-    configs = {
-        filters.KEYS: filters.keys(document),
-        filters.LIMITS: filters.limits(document, nodes),
-        filters.BUCKETS: filters.buckets(document, nodes),
-        filters.APPLICATIONS: filters.applications(document),
-    }
-    for name, config in configs.items():
-        rendered[filters.FILE_OF[name]] = xds_file([filters.extension(name, config)])
-    return rendered
 
 
 def transition(observed: Document, desired: Document) -> Document:
@@ -72,13 +71,12 @@ def transition(observed: Document, desired: Document) -> Document:
     A subscription that loses a route keeps it here; new definitions win where both have one. Keys that go are not
     kept: no file that is written meanwhile holds keys.
     """
-    extra: dict[Ref, Item] = {
-        name: item
-        for name, item in observed.items.items()
-        if name not in desired.items and name.kind is not Kind.KEY
-    }
-    for name, item in desired.items.items():
-        before = observed.items.get(name)
-        if isinstance(item, Grant) and isinstance(before, Grant) and not {*before.routes} <= {*item.routes}:
-            extra[name] = replace(item, routes=tuple(sorted({*before.routes, *item.routes})))
+    gone = observed.items.keys() - desired.items.keys()
+    extra: dict[Ref, Item] = {name: observed.items[name] for name in gone if name.kind is not Kind.KEY}
+    for item in desired.of_kind(Grant):
+        before = observed.items.get(ref(item))
+        if before is item or not isinstance(before, Grant):
+            continue
+        if not {*before.routes} <= {*item.routes}:
+            extra[ref(item)] = replace(item, routes=tuple(sorted({*before.routes, *item.routes})))
     return Document.of({**desired.items, **extra}.values()) if extra else desired

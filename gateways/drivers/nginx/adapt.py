@@ -36,6 +36,12 @@ class NginxRules:
                 return self._key(item)
         return item
 
+    def forget(self, item: Item) -> None:
+        """Another object may have its id and its value now."""
+        self.seen.discard((item.kind, item.id.lower()))
+        if isinstance(item, Key):
+            self.values.discard(item.value.lower())
+
     def _key(self, key: Key) -> Key:
         if key.value and key.value.lower() in self.values:
             raise Dropped("Dropped: nginx cannot tell it from another key.")

@@ -28,7 +28,7 @@ class NginxDriver(AgentDriver):
         Feature.ENDLESS_STREAMS,
     }
 
-    def refine(self) -> Refine | None:
+    def refine(self) -> Refine:
         """See the module `adapt`."""
         return NginxRules()
 

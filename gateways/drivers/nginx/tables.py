@@ -12,7 +12,7 @@ from email.utils import formatdate
 
 from gateways.drivers.agents.limits import room
 from gateways.drivers.nginx.limits import shape_of
-from gateways.engine.directives import Directive, Expression, block, directive
+from gateways.engine.directives import Directive, Expression, block, directive, rows
 from gateways.engine.document import Block, Document, Grant, Key, Limit, Route, Upstream
 
 KEY = Expression("$gatehouse_key")
@@ -33,7 +33,8 @@ _BUCKET_BYTES = 256
 def table(source: str, result: str, entries: Mapping[str, str], default: str = "") -> Directive:
     """A map from `source` to `result`."""
     inside = [directive("default", default)] if default else []
-    return block("map", source, result, inside=[*inside, *(directive(k, v) for k, v in entries.items())])
+    inside += [rows(entries.items(), depth=1)] if entries else []
+    return block("map", source, result, inside=inside)
 
 
 def keys(document: Document) -> list[Directive]:
