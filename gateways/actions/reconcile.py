@@ -49,7 +49,7 @@ from gateways.queries.restored import ends_of_access
 
 MOST_RUNS = 8
 """Runs in a row by one worker while events keep arriving; then the bell is rung again for the next."""
-GATHER_S = 0.03
+GATHER_S = 0.06
 """What is decided in one breath, like an approval and its first key, goes out in one run and not in two."""
 MOST_REFUSALS = 20
 SECOND_LOOK = timedelta(minutes=5)

@@ -73,7 +73,7 @@ def start(command: list[str], changes: dict[str, str]) -> subprocess.CompletedPr
     """Run a part with sound settings except for `changes`, outside of the embedded default."""
     return subprocess.run(
         [sys.executable, *command],
-        cwd=ROOT, env=environment_with(changes), capture_output=True, text=True, timeout=120, check=False,
+        cwd=ROOT, env=environment_with(changes), capture_output=True, text=True, timeout=280, check=False,
     )  # fmt: skip
 
 
