@@ -24,6 +24,7 @@ from gateways.engine.document import (
     digest,
     digest_of_all,
     from_plain,
+    in_order,
     item_text,
 )
 from gateways.engine.wire import content_digest
@@ -254,7 +255,7 @@ def _items(plain: Mapping[str, Any], base: Push | None) -> tuple[dict[str, str],
             raise WireError("an object of the push is of a kind not known here")
         name, text = f"{item['kind']}/{item['id']}", canonical_json(item)
         items[name], digests[name] = text, hashlib.sha256(text.encode()).hexdigest()
-    ordered = sorted(items, key=_order)
+    ordered = in_order(items, base.items if base else {}, _order)
     return {name: items[name] for name in ordered}, {name: digests[name] for name in ordered}
 
 
