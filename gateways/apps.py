@@ -7,7 +7,4 @@ class GatewaysConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from gateways import (
-            any_of,  # noqa: F401 - registers itself
-            receivers,  # noqa: F401 - connects itself once the models are there
-        )
+        from gateways import receivers  # noqa: F401 - connects itself once the models are there

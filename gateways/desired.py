@@ -21,6 +21,7 @@ from django.utils import timezone
 from apis.models import ApiVersion, PlanRevision, UpstreamBinding
 from apis.models.upstream import AI_KINDS
 from gateways import ai_desired
+from gateways.any_of import any_of
 from gateways.engine.document import (
     Block,
     Consumer,
@@ -452,7 +453,9 @@ def _on_every_runtime(routes: _Routes, with_values: bool) -> Iterator[Item]:
 def bindings_for(publications: Iterable[Published]) -> dict[tuple[int, int], Bound]:
     """The bindings of what `publications` serve, by (upstream, environment); one query."""
     wanted = {publication.bound for publication in publications}
-    found = UpstreamBinding.objects.filter(upstream__any_of={upstream for upstream, _environment in wanted})
+    found = UpstreamBinding.objects.filter(
+        any_of("upstream", {upstream for upstream, _environment in wanted})
+    )
     bindings = (Bound(*row) for row in found.order_by().values_list(*UPSTREAM_FIELDS))
     return {
         (b.upstream_id, b.environment_id): b for b in bindings if (b.upstream_id, b.environment_id) in wanted
@@ -460,7 +463,9 @@ def bindings_for(publications: Iterable[Published]) -> dict[tuple[int, int], Bou
 
 
 def _subscriptions_to(routes: Mapping[Place, list[Route]]) -> QuerySet[subscriptions.Subscription]:
-    return desired_subscriptions().filter(api_version__any_of={version for version, _environment in routes})
+    return desired_subscriptions().filter(
+        any_of("api_version", {version for version, _environment in routes})
+    )
 
 
 def _grants(routes: Mapping[Place, list[Route]], made: Made) -> Generator[Item, None, dict[int, str]]:
@@ -476,10 +481,10 @@ def _grants(routes: Mapping[Place, list[Route]], made: Made) -> Generator[Item, 
     )
     granted = {place: Granted.by(on) for place, on in routes.items()}
     rows = [row for row in rows if (row[2], row[3]) in granted]
-    applications = subscriptions.Application.objects.filter(pk__any_of={row[4] for row in rows}).order_by()
+    applications = subscriptions.Application.objects.filter(any_of("pk", {row[4] for row in rows})).order_by()
     named = applications.values_list("pk", "public_id", "slug", "team__slug")
     callers = {pk: Caller(*values) for pk, *values in named}
-    plans = PlanRevision.objects.filter(pk__any_of={row[5] for row in rows}).order_by()
+    plans = PlanRevision.objects.filter(any_of("pk", {row[5] for row in rows})).order_by()
     limits = plans.select_related("plan").only(*LIMIT_FIELDS)
     terms = {plan_revision.pk: limit_of(plan_revision) for plan_revision in limits}
     yield from (made.same(consumer_of(caller)) for caller in callers.values())
@@ -505,5 +510,5 @@ def _keys(
 
 def _sealed(credentials: Sequence[int]) -> dict[int, bytes | memoryview[Any]]:
     """The sealed values of keys (primary keys)."""
-    found = subscriptions.Credential.objects.filter(pk__any_of=credentials).order_by()
+    found = subscriptions.Credential.objects.filter(any_of("pk", credentials)).order_by()
     return dict(found.values_list("pk", "sealed"))
