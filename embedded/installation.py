@@ -6,8 +6,10 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+from embedded import aws_server
 from embedded.failure import CannotRun
 from embedded.keyring import Keyring
 from embedded.layout import ROOT, Layout
@@ -162,6 +164,16 @@ class Installation:
         gateways = {name for one in GATEWAYS for name in (one.port, one.sandbox_port, one.agent_port)}
         return [port for port in self.ports.values() if self.runs_agent or port.setting not in gateways]
 
+    @property
+    def aws_url(self) -> str:
+        """Where the simulated AWS answers."""
+        return f"http://127.0.0.1:{self.port('AWS_PORT')}"
+
+    @property
+    def aws_principal(self) -> Path:
+        """The file that says who Gatehouse is in the simulated AWS."""
+        return self.layout.secrets / "simulated_aws.json"
+
     def portal_environment(self) -> dict[str, str]:
         """For web, worker, beat and management commands."""
         mail = f"filemail://{quote(str(self.layout.state / 'mail'))}"
@@ -169,6 +181,7 @@ class Installation:
             **{name: self.keyring[name] for name in ("SECRET_KEY", "GATEHOUSE_MASTER_KEYS")},
             **{name: self.keyring[name] for name in ("GATEHOUSE_AGENT_TOKEN", "GATEHOUSE_DEMO_PASSWORD")},
             **self._servers(),
+            **self._simulated_aws(),
             **{name: str(port.number) for name, port in self.ports.items()},
             "PORTAL_URL": self.portal_url,
             "ALLOWED_HOSTS": ",".join(self._hosts()),
@@ -200,6 +213,19 @@ class Installation:
         passed = {name: self.given[name] for name in PASSED_ON if name in self.given}
         return {**passed, "PYTHONUNBUFFERED": "1"}
 
+    def aws_environment(self) -> dict[str, str]:
+        """For the simulated AWS, and so for every function in it."""
+        root = self.keyring["GATEHOUSE_SIMULATED_AWS_ROOT"]
+        own = aws_server.settings(self.layout.state / "aws", self.port("AWS_PORT"), root)
+        return {**self.plain_environment(), **own}
+
+    def customer_environment(self) -> dict[str, str]:
+        """For a management command that also plays the owner of the simulated account, who connects it."""
+        return {
+            **self.portal_environment(),
+            "GATEHOUSE_SIMULATED_AWS_ROOT": self.keyring["GATEHOUSE_SIMULATED_AWS_ROOT"],
+        }
+
     def agent_environment(self, gateway: LocalGateway) -> dict[str, str]:
         """For the agent of `gateway`: its own settings, the gateway's token, and nothing of the portal's."""
         own = {name: value for name, value in self.given.items() if name.startswith(gateway.settings)}
@@ -217,6 +243,19 @@ class Installation:
             **(self._ai_environment() if gateway.kind == "ai_runtime" else _one_thread(gateway.kind)),
             **own,
         }
+
+    def _simulated_aws(self) -> dict[str, str]:
+        """Where it is and who Gatehouse is there; nothing before it was started for the first time."""
+        principal = aws_server.kept_principal(self.aws_principal) if aws_server.is_there() else None
+        return (
+            {}
+            if principal is None
+            else {
+                "GATEHOUSE_SIMULATED_AWS_URL": self.aws_url,
+                "GATEHOUSE_SIMULATED_AWS_ACCESS_KEY_ID": principal.key,
+                "GATEHOUSE_SIMULATED_AWS_SECRET_ACCESS_KEY": principal.secret,
+            }
+        )
 
     def _ai_environment(self) -> dict[str, str]:
         """Vendors on this machine may be called, and the portal's pages may try things out."""

@@ -30,6 +30,7 @@ MAKERS: Mapping[str, Callable[[], str]] = {
     "GATEHOUSE_AGENT_TOKEN": lambda: random_text(48),
     "GATEHOUSE_NGINX_AGENT_TOKEN": lambda: random_text(48),
     "GATEHOUSE_AI_AGENT_TOKEN": lambda: random_text(48),
+    "GATEHOUSE_SIMULATED_AWS_ROOT": lambda: random_text(40),
     "GATEHOUSE_DEMO_PASSWORD": lambda: "-".join(random_text(4).lower() for _ in range(3)),
     "POSTGRES_SUPERUSER_PASSWORD": lambda: random_text(40),
     "POSTGRES_OWNER_PASSWORD": lambda: random_text(40),

@@ -24,6 +24,7 @@ CONTENTS = (
     "agent",
     "agent-ai",
     "agent-nginx",
+    "aws",
     "beat",
     "demo-sign-ins",
     "health",

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from embedded import toy_server
+from embedded import aws_server, toy_server
 from embedded.installation import Installation, LocalGateway, python, role
 from embedded.layout import ROOT
 from embedded.postgres import ADMIN
@@ -76,6 +76,16 @@ class Parts:
             self.installation.plain_environment(),
             lambda: http_answers(f"http://127.0.0.1:{port}/{health}"),
         )
+
+    def aws(self) -> list[Part]:
+        """The simulated AWS, where it is installed."""
+        part = self._part(
+            "simulated AWS",
+            [str(aws_server.PYTHON), "-m", "embedded.aws_server"],
+            self.installation.aws_environment(),
+            lambda: http_answers(f"{self.installation.aws_url}{aws_server.HEALTH}"),
+        )
+        return [part] if aws_server.is_there() else []
 
     def web(self) -> Part:
         one = self.installation

@@ -24,6 +24,7 @@ DEFAULTS = {
     "SAMPLE_WEATHER_PORT": (9202, "sample weather"),
     "TOY_MODEL_PORT": (9203, "toy model"),
     "ECHO_MODEL_PORT": (9204, "echo model"),
+    "AWS_PORT": (9205, "simulated AWS"),
 }
 
 

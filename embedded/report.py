@@ -7,7 +7,7 @@ import shlex
 import time
 from pathlib import Path
 
-from embedded import toy_server
+from embedded import aws_server, toy_server
 from embedded.console import Console, Row
 from embedded.installation import GATEWAYS, Installation, LocalGateway
 from embedded.parts import Parts
@@ -77,6 +77,8 @@ def _servers(one: Installation) -> list[Row]:
         Row(f"{name} model", f"http://127.0.0.1:{one.port(f'{name.upper()}_MODEL_PORT')}/v1", "ready")
         for name in (("toy", "echo") if toy_server.is_there() else ("echo",))
     ]
+    if aws_server.is_there():
+        samples.append(Row("simulated AWS", one.aws_url, "ready; nothing of it is Amazon's"))
     database = _shown(one.postgres.socket_directory if one.postgres else None, "DATABASE_URL")
     broker = _shown(one.redis.socket if one.redis else None, "REDIS_URL")
     mail = Row(

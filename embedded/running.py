@@ -9,7 +9,7 @@ import shutil
 import signal
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 
-from embedded import report, toy_server
+from embedded import aws_server, report, toy_server
 from embedded.console import Console
 from embedded.failure import CannotRun
 from embedded.installation import GATEWAYS, Installation, make_installation
@@ -22,6 +22,7 @@ from embedded.probes import check_external_database, check_external_redis
 from embedded.steps import (
     collect_static,
     look_at_sign_ins,
+    prepare_aws,
     prepare_portal,
     register_gateway,
     seed_demo,
@@ -87,16 +88,13 @@ def reset(layout: Layout, console: Console) -> int:
 
 async def _run(installation: Installation, lock: int, console: Console, supervisor: Supervisor) -> int:
     parts = Parts(installation, lock)
-    beside = [parts.sample("orders"), parts.sample("weather"), *parts.models()]
-    if not toy_server.is_there():
-        console.say(
-            "The toy model is left out: xllamacpp has no wheel for this platform. The echo model answers.",
-            tone="note",
-        )
+    beside = [parts.sample("orders"), parts.sample("weather"), *parts.models(), *parts.aws()]
+    _tell_of_absent(console)
     if installation.budgets and installation.runs_agent:
         installation.budgets.prepare()
         beside.append(parts.redis("Redis for budgets", installation.budgets))
     await _start_servers(supervisor, installation, parts, *beside)
+    await prepare_aws(installation)
     await prepare_portal(supervisor, installation)
     # One elsewhere is known to the portal too, as the first.
     gateways = GATEWAYS if installation.runs_agent else GATEWAYS[:1]
@@ -116,6 +114,16 @@ async def _run(installation: Installation, lock: int, console: Console, supervis
     await report.show(console, installation, parts)
     await supervisor.watch()
     return 0
+
+
+def _tell_of_absent(console: Console) -> None:
+    if not toy_server.is_there():
+        console.say(
+            "The toy model is left out: xllamacpp has no wheel for this platform. The echo model answers.",
+            tone="note",
+        )
+    if not aws_server.is_there():
+        console.say("The simulated AWS is left out: it is not installed. Run: make run", tone="note")
 
 
 async def _test(

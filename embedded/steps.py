@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from dataclasses import replace
 from pathlib import Path
 
-from embedded import toy_server
+from embedded import aws_server, toy_server
 from embedded.installation import Installation, LocalGateway, manage
 from embedded.keyring import write_private
 from embedded.layout import ROOT
@@ -38,6 +39,15 @@ async def collect_static(supervisor: Supervisor, installation: Installation) -> 
     stamp.write_text(now, encoding="utf-8")
 
 
+async def prepare_aws(installation: Installation) -> None:
+    """Make Gatehouse known in the simulated AWS. Raises CannotRun."""
+    if aws_server.is_there():
+        from embedded.aws_account import prepare_principal  # only here: boto3 takes its time
+
+        one, root = installation, installation.keyring["GATEHOUSE_SIMULATED_AWS_ROOT"]
+        await asyncio.to_thread(prepare_principal, one.aws_url, root, one.aws_principal)
+
+
 async def register_gateway(supervisor: Supervisor, installation: Installation, gateway: LocalGateway) -> None:
     """Make the portal know a gateway, at the ports and with the token of this start; also one elsewhere."""
     listeners = [
@@ -60,7 +70,8 @@ async def seed_demo(supervisor: Supervisor, installation: Installation) -> bool:
     said = sign_ins_file(installation)
     write_private(said, "")
     without = [] if toy_server.is_there() else ["--without-toy"]
-    await supervisor.run("demo", _command(installation, "seed_demo", *without, output=said))
+    command = _command(installation, "seed_demo", *without, output=said)
+    await supervisor.run("demo", replace(command, environment=installation.customer_environment()))
     stamp.touch()
     return True
 

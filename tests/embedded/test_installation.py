@@ -58,6 +58,7 @@ def test_an_external_server_replaces_the_embedded_one(layout: Layout) -> None:
         "SAMPLE_WEATHER_PORT",
         "TOY_MODEL_PORT",
         "ECHO_MODEL_PORT",
+        "AWS_PORT",
     }
 
 
