@@ -27,7 +27,7 @@ GUESSABLE = (
 
 @register()
 def readable_settings(**_: Any) -> list[CheckMessage]:
-    """Values that could not be read at all (E001-E008, E012), or are missing (E015, E016)."""
+    """Values that could not be read at all (E001-E009, E012), or are missing (E015, E016)."""
     return [Error(wrong, hint=cure, id=code) for code, wrong, cure in environment.PROBLEMS]
 
 

@@ -155,6 +155,15 @@ def rate(name: str, default: str) -> str:
     return default
 
 
+def shaped(name: str, pattern: str, default: str, *, cure: str) -> str:
+    """The variable `name` if all of it matches `pattern`."""
+    value = text(name) or default
+    if value == default or re.fullmatch(pattern, value):
+        return value
+    PROBLEMS.append(("gatehouse.E009", f"{name} is {value!r}, which has not the form it needs.", cure))
+    return default
+
+
 def log_level(name: str) -> str:
     """One of LOG_LEVELS, in any case; INFO unless set."""
     value = (text(name) or "INFO").upper()

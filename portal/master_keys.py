@@ -17,6 +17,9 @@ from django.db.models.functions import Substr
 from ai.keys import open_value, put_value
 from ai.models import ProviderKey
 from audit.sealing import current_key
+from aws.environments import open_environment, put_environment
+from aws.external_ids import open_external_id, put_external_id
+from aws.models import AwsAccount, LambdaFunction
 from gateways.models import Gateway
 from gateways.tokens import open_token, put_token
 from subscriptions.keys import key_digest, open_key, seal_key
@@ -58,10 +61,23 @@ def _of_provider_key(row: ProviderKey) -> dict[str, Any]:
     return {"sealed": row.sealed}
 
 
+def _of_aws_account(row: AwsAccount) -> dict[str, Any]:
+    made_at = row.external_id_made_at
+    put_external_id(row, open_external_id(row))
+    return {"external_id_sealed": row.external_id_sealed, "external_id_made_at": made_at}
+
+
+def _of_function(row: LambdaFunction) -> dict[str, Any]:
+    put_environment(row, open_environment(row))
+    return {"environment_sealed": row.environment_sealed}
+
+
 SECRETS = (
     Secrets(Credential, "sealed", _of_credential),
     Secrets(Gateway, "token_sealed", _of_gateway),
     Secrets(ProviderKey, "sealed", _of_provider_key),
+    Secrets(AwsAccount, "external_id_sealed", _of_aws_account),
+    Secrets(LambdaFunction, "environment_sealed", _of_function),
     Secrets(ApiToken, "digest_key", ends="when they are revoked or expire"),
     Secrets(Invitation, "digest_key", ends="when they are accepted, withdrawn or expire"),
     Secrets(IdempotentAnswer, "body", ends="after a day"),
@@ -87,8 +103,8 @@ def _counted(kind: Secrets) -> Counter[int]:
     if not _is_sealed(kind):
         found = rows.values_list(kind.column).annotate(rows=Count("pk")).order_by()
         return Counter(dict(found))
-    number = Substr(kind.column, 1, 2, output_field=BinaryField())
-    found = rows.exclude(**{kind.column: b""}).annotate(number=number).values_list("number")
+    begin = Substr(kind.column, 1, 2, output_field=BinaryField())
+    found = rows.exclude(**{kind.column: b""}).annotate(sealed_with=begin).values_list("sealed_with")
     counts = found.annotate(rows=Count("pk")).order_by()
     return Counter({int.from_bytes(bytes(prefix), "big"): count for prefix, count in counts})
 

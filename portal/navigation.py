@@ -11,6 +11,7 @@ from django.urls import NoReverseMatch, resolve, reverse
 from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
 
+from aws.models import AwsAccount
 from gateways.queries.drift import drift_waiting
 from subscriptions.queries import approvals_waiting
 from teams.access import SIGNED_IN, Rule
@@ -32,6 +33,11 @@ def _whoever_may_enter(_actor: Actor) -> bool:
 def _overseer(actor: Actor) -> bool:
     """Platform administrators and auditors."""
     return actor.everywhere(Verb.AUDIT_VIEW)
+
+
+def _concerned_with_aws(actor: Actor) -> bool:
+    """Who may connect accounts, and who may use one."""
+    return actor.everywhere(Verb.AWS_VIEW) or AwsAccount.objects.visible_to(actor).current().exists()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +83,7 @@ RAIL: tuple[Entry, ...] = (
         _("Gateways"), "gateways", also=("/publications/", "/deployments/", "/drift/"), count=drift_waiting
     ),
     Entry(_("AI"), "prompts", also=("/ai/", "/offer/prompts/", "/budgets/")),
+    Entry(_("AWS"), "aws-accounts", also=("/aws/",), shown=_concerned_with_aws),
     Entry(_("Usage"), "usage"),
     Entry(_("Admin"), "administration", also=("/environments/", "/audit/"), shown=_overseer),
 )

@@ -15,6 +15,7 @@ from django.utils.csp import CSP
 from django.utils.translation import gettext_lazy as _
 
 from audit.sealing import parse_master_keys
+from aws.policies.names import PREFIX, PRINCIPAL_ARN
 from portal import environment as env
 from portal.logs import logging_config
 from portal.mail import mailer
@@ -333,6 +334,13 @@ SPECTACULAR_SETTINGS = {
         "TestRunStateEnum": "ai.models.TestRun.State",
         "EnforcementStateEnum": "gateways.models.EnforcementState",
         "ProviderStateEnum": "ai.models.Provider.State",
+        "AwsAccountStateEnum": "aws.models.AwsAccount.State",
+        "AccountProofStateEnum": "aws.models.AccountProof.State",
+        "LambdaFunctionStateEnum": "aws.models.LambdaFunction.State",
+        "FunctionVersionStateEnum": "aws.models.FunctionVersion.State",
+        "FunctionPushStateEnum": "aws.models.FunctionPush.State",
+        "FunctionPushStepStateEnum": "aws.models.FunctionPushStep.State",
+        "AwsFeatureEnum": "aws.models.Feature",
         "BudgetUnitEnum": "subscriptions.models.Budget.Unit",
     },
 }
@@ -366,6 +374,7 @@ CELERY_TASK_ROUTES = {
         "queue": "ingest"
     },  # they wait for models, and pushes must not wait for them
     "gateways.tasks.*": {"queue": "push"},
+    "aws.tasks.*": {"queue": "ingest"},  # they wait for AWS, and pushes must not wait for them
     "usage.tasks.*": {"queue": "ingest"},
     "teams.tasks.*": {"queue": "mail"},
 }
@@ -379,6 +388,8 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 30.0,
         "options": {"expires": 30},
     },
+    "sweep-aws-pushes": {"task": "aws.tasks.sweep_pushes", "schedule": 15.0, "options": {"expires": 15}},
+    "sweep-aws-proofs": {"task": "aws.tasks.sweep_proofs", "schedule": 30.0, "options": {"expires": 30}},
     "sweep-drift": {"task": "gateways.tasks.sweep_drift", "schedule": 10.0, "options": {"expires": 10}},
     "take-stock-of-budgets": {
         "task": "usage.tasks.take_stock_of_budgets",
@@ -451,6 +462,22 @@ USAGE_BODY_DAYS = env.number("USAGE_BODY_DAYS", 7, least=1)
 
 # --- Where traffic may go -----------------------------------------------------------------------
 UPSTREAM_NETWORKS = env.networks("UPSTREAM_NETWORKS", LOOPBACK if EMBEDDED else "")
+
+# --- AWS accounts -------------------------------------------------------------------------------
+AWS_PREFIX = env.shaped(
+    "GATEHOUSE_AWS_PREFIX",
+    PREFIX.pattern,
+    "gatehouse",
+    cure="Write 2 to 16 small letters and digits, beginning with a letter.",
+)
+AWS_PRINCIPAL = env.shaped(
+    "GATEHOUSE_AWS_PRINCIPAL",
+    PRINCIPAL_ARN.pattern,
+    "",
+    cure="Write the ARN of the role or user that Gatehouse runs with: arn:aws:iam::111122223333:role/gatehouse.",
+)
+AWS_SIMULATED = env.words("GATEHOUSE_SIMULATED_AWS_URL")
+"""Addresses of simulated AWSs that accounts may be connected to. Who the portal is there: aws/client/sessions.py."""
 
 # --- Language and time: stored in UTC, shown in the viewer's zone ----------------------------------
 LANGUAGE_CODE = "en"

@@ -17,6 +17,7 @@ urlpatterns = [
     path("api/v1/schema/", SpectacularAPIView.as_view(), name="rest-schema"),
     path("api/v1/docs/", rest_docs.rest_docs, name="rest-docs"),
     path("", include("teams.urls")),
+    path("", include("aws.urls")),
     path("", include("ai.urls")),
     path("", include("apis.urls")),
     path("", include("subscriptions.urls")),

@@ -13,6 +13,9 @@ from django.db.models import Exists, ForeignKey, Model, OneToOneField, OuterRef
 from ai.models import ProviderKey
 from ai.queries import broken_provider_keys
 from audit.queries import trail_is_insert_only, verify_chain
+from aws.function_queries import broken_environments
+from aws.models import AwsAccount, LambdaFunction
+from aws.queries import broken_external_ids
 from gateways.actions import Difference, difference_of
 from gateways.models import AppliedObject, Gateway
 from gateways.queries import broken_tokens
@@ -66,8 +69,18 @@ def _chain(anchor: str) -> Result:
 
 def _sealed() -> Result:
     vendors = ProviderKey.objects.exclude(sealed=b"").count()
-    looked_at = Credential.objects.count() + Gateway.objects.active().count() + vendors
-    findings = [*broken_keys(), *broken_tokens(), *broken_provider_keys()]
+    entries = AwsAccount.objects.exclude(external_id_sealed=b"").count()
+    environments = LambdaFunction.objects.exclude(environment_sealed=b"").count()
+    looked_at = (
+        Credential.objects.count() + Gateway.objects.active().count() + vendors + entries + environments
+    )
+    findings = [
+        *broken_keys(),
+        *broken_tokens(),
+        *broken_provider_keys(),
+        *broken_external_ids(),
+        *broken_environments(),
+    ]
     return Result("sealed secrets", SECRETS, looked_at, findings)
 
 

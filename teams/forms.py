@@ -28,6 +28,8 @@ SCOPE_WORDS = {
     Scope.SUBSCRIPTIONS_WRITE: _("Change applications, ask for access, issue and revoke keys"),
     Scope.APPROVALS_WRITE: _("Approve and reject requests"),
     Scope.GATEWAYS_WRITE: _("Change gateways and environments"),
+    Scope.AI_WRITE: _("Change AI providers, prompts and budgets"),
+    Scope.AWS_WRITE: _("Change AWS accounts and Lambda functions"),
 }
 ROLE_WORDS = {
     TeamRole.OWNER: _("Everything in the team, its members and its tokens too"),

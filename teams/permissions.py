@@ -27,6 +27,10 @@ class Verb(StrEnum):
     GATEWAY_MANAGE = "gateway.manage"
     ENVIRONMENT_MANAGE = "environment.manage"
     AUDIT_VIEW = "audit.view"
+    AWS_VIEW = "aws.view"
+    AWS_MANAGE = "aws.manage"
+    FUNCTION_VIEW = "function.view"
+    FUNCTION_EDIT = "function.edit"
     AI_VIEW = "ai.view"
     AI_MANAGE = "ai.manage"
     PROMPT_VIEW = "prompt.view"
@@ -46,6 +50,7 @@ class Scope(StrEnum):
     APPROVALS_WRITE = "approvals:write"
     GATEWAYS_WRITE = "gateways:write"
     AI_WRITE = "ai-write"
+    AWS_WRITE = "aws:write"
 
 
 OWNER, PUBLISHER, DEVELOPER, VIEWER = "owner", "publisher", "developer", "viewer"
@@ -70,6 +75,10 @@ TEAM_TABLE: Mapping[Verb, frozenset[str]] = {
     Verb.GATEWAY_MANAGE: frozenset(),
     Verb.ENVIRONMENT_MANAGE: frozenset(),
     Verb.AUDIT_VIEW: frozenset({OWNER}),
+    Verb.AWS_VIEW: frozenset({OWNER, PUBLISHER, DEVELOPER}),
+    Verb.AWS_MANAGE: frozenset(),
+    Verb.FUNCTION_VIEW: frozenset({OWNER, PUBLISHER, DEVELOPER}),
+    Verb.FUNCTION_EDIT: frozenset({OWNER, PUBLISHER, DEVELOPER}),
     Verb.AI_VIEW: frozenset({OWNER, PUBLISHER, DEVELOPER}),
     Verb.AI_MANAGE: frozenset({OWNER}),
     Verb.PROMPT_VIEW: frozenset({OWNER, PUBLISHER, DEVELOPER, VIEWER}),
@@ -99,6 +108,10 @@ PLATFORM_TABLE: Mapping[Verb, frozenset[str]] = {
     Verb.GATEWAY_MANAGE: frozenset({ADMINISTRATOR}),
     Verb.ENVIRONMENT_MANAGE: frozenset({ADMINISTRATOR}),
     Verb.AUDIT_VIEW: frozenset({ADMINISTRATOR, AUDITOR}),
+    Verb.AWS_VIEW: frozenset({ADMINISTRATOR, AUDITOR}),
+    Verb.AWS_MANAGE: frozenset({ADMINISTRATOR}),
+    Verb.FUNCTION_VIEW: frozenset({ADMINISTRATOR, AUDITOR}),
+    Verb.FUNCTION_EDIT: frozenset(),
     Verb.AI_VIEW: frozenset({ADMINISTRATOR, AUDITOR}),
     Verb.AI_MANAGE: frozenset({ADMINISTRATOR}),
     Verb.PROMPT_VIEW: frozenset({ADMINISTRATOR, AUDITOR}),
@@ -131,6 +144,10 @@ SCOPE_OF: Mapping[Verb, Scope] = {
     Verb.GATEWAY_MANAGE: Scope.GATEWAYS_WRITE,
     Verb.ENVIRONMENT_MANAGE: Scope.GATEWAYS_WRITE,
     Verb.AUDIT_VIEW: Scope.READ,
+    Verb.AWS_VIEW: Scope.READ,
+    Verb.AWS_MANAGE: Scope.AWS_WRITE,
+    Verb.FUNCTION_VIEW: Scope.READ,
+    Verb.FUNCTION_EDIT: Scope.AWS_WRITE,
     Verb.AI_VIEW: Scope.READ,
     Verb.AI_MANAGE: Scope.AI_WRITE,
     Verb.PROMPT_VIEW: Scope.READ,

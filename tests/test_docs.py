@@ -46,6 +46,7 @@ def test_documents_that_the_code_names_are_there() -> None:
         "gateways",
         "subscriptions",
         "apis",
+        "aws",
         "teams",
         "audit",
         "embedded",

@@ -15,6 +15,8 @@ from django.db import connection
 from ai.keys import open_value, put_value
 from ai.models import ProviderKey
 from audit.sealing import SealBroken
+from aws.external_ids import open_external_id
+from aws.models import AwsAccount
 from gateways.models import Gateway
 from gateways.tokens import open_token, token_matches
 from portal.master_keys import needs
@@ -23,6 +25,7 @@ from subscriptions.keys import open_key
 from subscriptions.models import Credential
 from tests import factories
 from tests.ai.factories import make_provider
+from tests.aws.factories import make_account
 from tests.gateways.gateway_node import wait_for
 
 FIRST, SECOND = secrets.token_bytes(32), secrets.token_bytes(32)
@@ -64,8 +67,13 @@ def test_what_is_sealed_for_one_row_does_not_open_in_another(settings: Any) -> N
     ProviderKey.objects.filter(pk=main.pk).update(sealed=spare.sealed)
     with pytest.raises(SealBroken):
         open_value(ProviderKey.objects.get(pk=main.pk))
+    cloud, own = make_account("cloud"), make_account("own")
+    AwsAccount.objects.filter(pk=cloud.pk).update(external_id_sealed=own.external_id_sealed)
+    with pytest.raises(SealBroken):
+        open_external_id(AwsAccount.objects.get(pk=cloud.pk))
     findings = [sentence for result in verify(gateways=False) for sentence in result.findings]
     assert any(main.public_id in sentence for sentence in findings), "and verify names it"
+    assert any("AWS account cloud" in sentence for sentence in findings)
     settings.MASTER_KEYS = {1: FIRST, 2: SECOND}
     with pytest.raises(CommandError, match="does not open"):
         master_keys("--seal-anew")
@@ -75,6 +83,8 @@ def test_what_is_sealed_for_one_row_does_not_open_in_another(settings: Any) -> N
 def test_a_master_key_is_replaced_while_its_secrets_are_read(settings: Any) -> None:
     credential, value = factories.make_credential(factories.make_subscription())
     edge, vendor = factories.make_gateway("edge", token="t" * 40), make_vendor_key("main")
+    cloud = make_account("cloud")
+    external_id, made_at = open_external_id(cloud), cloud.external_id_made_at
     settings.MASTER_KEYS = {1: FIRST, 2: SECOND}
     stop, read = threading.Event(), [0]
 
@@ -92,7 +102,7 @@ def test_a_master_key_is_replaced_while_its_secrets_are_read(settings: Any) -> N
     with ThreadPoolExecutor(1) as pool:
         reader = pool.submit(traffic)
         try:
-            assert "3 secrets are now sealed with master key 2" in master_keys("--seal-anew")
+            assert "4 secrets are now sealed with master key 2" in master_keys("--seal-anew")
             assert "0 secrets are now sealed" in master_keys("--seal-anew"), "told twice, nothing is written"
             before = read[0]
             wait_for(lambda: read[0] > before or reader.done())
@@ -105,6 +115,8 @@ def test_a_master_key_is_replaced_while_its_secrets_are_read(settings: Any) -> N
     found = {result.name: result.findings for result in verify(gateways=False)}
     assert (found["sealed secrets"], found["digests"]) == ([], [])
     assert open_token(Gateway.objects.get(pk=edge.pk)) == "t" * 40
+    cloud.refresh_from_db()
+    assert (open_external_id(cloud), cloud.external_id_made_at) == (external_id, made_at)
 
 
 @pytest.mark.django_db

@@ -13,6 +13,7 @@ from typing import Any
 from django.utils import timezone
 
 from tests import factories
+from tests.aws.factories import IMAGE
 from tests.security.routes import Route
 from tests.security.world import World
 
@@ -137,6 +138,30 @@ REST: dict[tuple[str, str], dict[str, Any] | None] = {
     ("rest-model-route-list", "POST"): {"team": "{team}", "alias": "new-route", "targets": [{"model": "{model}"}]},
     ("rest-model-route", "PATCH"): {"attempts": 4},
     ("rest-model-route-retire", "POST"): {"note": "Over."},
+    ("rest-aws-account-list", "POST"): {
+        "name": "New cloud", "number": "444455556666", "regions": ["eu-central-1"], "features": ["rest"]
+    },
+    ("rest-aws-account-detail", "PATCH"): {"name": "Merlin other cloud"},
+    ("rest-aws-account-prove", "POST"): None,
+    ("rest-aws-account-renew-external-id", "POST"): None,
+    ("rest-aws-account-retire", "POST"): {"note": "Over."},
+    ("rest-aws-function-list", "POST"): {
+        "team": "{team}", "account": "{cloud}", "region": "eu-central-1", "name": "New function", "image_uri": IMAGE
+    },
+    ("rest-aws-function-adopt", "POST"): {
+        "team": "{team}", "account": "{cloud}", "region": "eu-central-1", "remote_name": "older-function"
+    },
+    ("rest-aws-function-detail", "PATCH"): {"memory_mb": 512},
+    ("rest-aws-function-code", "PUT"): {"image_uri": IMAGE},
+    ("rest-aws-function-reserved", "PUT"): {"reserved": 10},
+    ("rest-aws-function-publish", "POST"): {"note": "New."},
+    ("rest-aws-function-prune", "POST"): None,
+    ("rest-aws-function-push", "POST"): None,
+    ("rest-aws-function-remove", "POST"): {"note": "Over."},
+    ("rest-aws-alias", "PUT"): {"version": 2, "second": 1, "weight": 10},
+    ("rest-aws-alias", "DELETE"): None,
+    ("rest-aws-alias-roll-back", "POST"): None,
+    ("rest-aws-alias-provisioned", "PUT"): {"provisioned": 2},
     ("rest-budget-list", "POST"): {
         "name": "New budget", "team": "{consumer}", "scope": "application", "of": "{application}",
         "unit": "tokens", "limit": 1000, "period": "day"
@@ -275,6 +300,35 @@ PAGES: dict[str, dict[str, Any]] = {
     "ai-route-create": {**ROUTE, "team": "{team}", "alias": "new-route"},
     "ai-route-edit": ROUTE,
     "ai-route-retire": {"note": "Over."},
+    "aws-account-connect": {
+        "name": "New cloud", "number": "444455556666", "regions": "eu-central-1", "features": ["rest"],
+        "entry": "role"
+    },
+    "aws-account-edit": {"name": "Merlin cloud", "regions": "eu-central-1", "features": ["rest"]},
+    "aws-account-prove": {},
+    "aws-account-external-id": {},
+    "aws-account-retire": {"note": "Over."},
+    "aws-function-create": {
+        "team": "{team}", "account": "{cloud}", "region": "eu-central-1", "name": "New function", "source": "image",
+        "image_uri": IMAGE, "architecture": "arm64", "memory_mb": "512", "timeout_s": "20"
+    },
+    "aws-function-adopt": {
+        "team": "{team}", "account": "{cloud}", "region": "eu-central-1", "remote_name": "older-function"
+    },
+    "aws-function-edit": {
+        "name": "Merlin function", "memory_mb": "512", "timeout_s": "20", "keeps_versions": "5"
+    },
+    "aws-function-code": {"image_uri": IMAGE},
+    "aws-function-push-again": {},
+    "aws-function-delete": {"note": "Over."},
+    "aws-version-publish": {"note": "New."},
+    "aws-versions-prune": {},
+    "aws-function-reserve": {"reserved": "10"},
+    "aws-alias-create": {"name": "beta", "version": "2"},
+    "aws-alias": {"version": "2", "second": "1", "weight": "10"},
+    "aws-alias-warm": {"provisioned": "2"},
+    "aws-alias-roll-back": {},
+    "aws-alias-remove": {},
     "budget-create": {
         "name": "New budget", "of": "application:{application}", "team": "{consumer_id}", "unit": "tokens",
         "amount": "1000", "period": "day", "at_limit": "refuse"

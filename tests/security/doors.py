@@ -90,6 +90,10 @@ DECIDES = Door(SEES_RECEIVED, on(API, Verb.REQUEST_DECIDE))
 CHANGES_API = Door(SEES_API, on(API, Verb.API_EDIT))
 PUBLISHES = Door(FINDS_API, on(API, Verb.API_PUBLISH))
 
+SEES_AWS = on(API, Verb.AWS_VIEW)
+"""An account that the API's team may use."""
+SEES_FUNCTION = on(API, Verb.FUNCTION_VIEW)
+MANAGES_AWS = Door(SEES_AWS, on(PLATFORM, Verb.AWS_MANAGE))
 SEES_PROMPT = on(API, Verb.PROMPT_VIEW)
 SEES_BUDGET = on(CONSUMER, Verb.BUDGET_VIEW)
 """One that the consuming team set for its application."""
@@ -133,6 +137,10 @@ SIDES: tuple[tuple[str, tuple[Grant, ...], str], ...] = (
     ("api/v1/usage/", on(API, Verb.USAGE_VIEW), API),
     ("budgets/", SEES_BUDGET, CONSUMER),
     ("api/v1/budgets", SEES_BUDGET, CONSUMER),
+    ("aws/", SEES_AWS, API),
+    ("api/v1/aws-accounts", SEES_AWS, API),
+    ("aws/functions/", SEES_FUNCTION, API),
+    ("api/v1/aws-functions", SEES_FUNCTION, API),
     ("ai/", SEES_AI, API),
     ("api/v1/ai/", SEES_AI, API),
 )
@@ -185,6 +193,8 @@ DOORS: dict[str, Door] = {
     **dict.fromkeys(("gateway-edit", "gateway-token", "gateway-retire", "node-retire", "deployment-force",
                      "gateway-held"),
                     MANAGES_GATEWAY),
+    **dict.fromkeys(("aws-account-edit", "aws-account-prove", "aws-account-template", "aws-account-external-id",
+                     "aws-account-retire"), MANAGES_AWS),
     **dict.fromkeys(("ai-provider-edit", "ai-provider-pause", "ai-provider-resume", "ai-provider-remove",
                      "ai-provider-key-add", "ai-provider-key-edit", "ai-provider-key-replace",
                      "ai-provider-key-pause", "ai-provider-key-resume", "ai-provider-key-remove", "ai-model-add",
@@ -216,12 +226,17 @@ WRITES: dict[str, Door] = {
     "rest-access-request-list": Door(SEES_APPLICATION, on(CONSUMER, Verb.APPLICATION_EDIT)),
     **dict.fromkeys(("rest-publication-list", "rest-publication-preview"), PUBLISHES),
     "rest-prompt-list": Door(on(API, Verb.TEAM_VIEW), on(API, Verb.PROMPT_EDIT)),
+    **dict.fromkeys(("rest-aws-function-list", "rest-aws-function-adopt"),
+                    Door(on(API, Verb.TEAM_VIEW), on(API, Verb.FUNCTION_EDIT))),
     "ai-ticket": Door(SEES_PROMPT, on(API, Verb.PROMPT_EDIT)),
 }  # fmt: skip
 CHOICES: dict[str, Door] = {
     # Forms whose choices are cut to what the person may use: somebody else's is no valid choice, a 422.
     "api-create": Door(EVERYBODY, on(API, Verb.API_EDIT)),
     "prompt-create": Door(EVERYBODY, on(API, Verb.PROMPT_EDIT)),
+    **dict.fromkeys(
+        ("aws-function-create", "aws-function-adopt"), Door(EVERYBODY, on(API, Verb.FUNCTION_EDIT))
+    ),
     "budget-create": Door(EVERYBODY, on(CONSUMER, Verb.BUDGET_MANAGE)),
     "application-create": Door(EVERYBODY, on(CONSUMER, Verb.APPLICATION_EDIT)),
     "request-access": Door(FINDS_API, on(CONSUMER, Verb.APPLICATION_EDIT)),

@@ -37,6 +37,14 @@ from teams.permissions import Scope
 from teams.queries import actor_of_user
 from tests import factories
 from tests.ai import factories as ai_factories
+from tests.aws.factories import (
+    FEATURES,
+    make_account,
+    make_alias,
+    make_function,
+    make_proof,
+)
+from tests.aws.factories import make_version as make_function_version
 from tests.security.routes import Route
 from usage.models import AiRun, LoggedBody
 
@@ -253,6 +261,13 @@ def _objects(
 
     budget = factories.make_budget(application, team=consumer, name="Osprey budget")
     ai, ai_values = _ai(team)
+    features = [*FEATURES, "adopted", "images"]
+    cloud = make_account("merlin-cloud", name="Merlin cloud", teams=[team], features=features)
+    proof = make_proof(cloud)
+    function = make_function(team, cloud, "Merlin function", package="image", keeps_versions=1)
+    old = make_function_version(function, 1, note="Merlin note")
+    make_function_version(function, 2)
+    make_alias(make_function_version(function, 3), previous=old)
     account = factories.make_service_account(team, name="Merlin service")
     account_token, _value = factories.make_api_token(service_account=account)
     token, _value = factories.make_api_token(user=owner)
@@ -266,6 +281,15 @@ def _objects(
     restored.save()
     by_route = {
         **ai,
+        "aws/accounts/#slug": cloud.slug,
+        "api/v1/aws-accounts/#slug": cloud.slug,
+        "aws/functions/#public_id": function.public_id,
+        "aws/functions/#push": function.pushes.get().public_id,
+        "aws/functions/#name": "live",
+        "api/v1/aws-functions/#public_id": function.public_id,
+        "api/v1/aws-functions/#push": function.pushes.get().public_id,
+        "api/v1/aws-functions/#name": "live",
+        "api/v1/aws-accounts/<slug:slug>/proofs/#public_id": proof.public_id,
         "teams/#slug": team.slug,
         "teams/<slug:slug>/members/#public_id": fellow.public_id,
         "teams/<slug:slug>/invitations/#public_id": invitation.public_id,
@@ -359,6 +383,7 @@ def _objects(
     values = {
         **ai_values,
         "prompt": prompt.public_id,
+        "cloud": cloud.slug,
         "team": team.slug,
         "major": "1",
         "plan": offer.plan.slug,
