@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
 
+from aws.client.calls import Calls
+from aws.connections import calls_for
 from gateways.drivers import driver_class
 from gateways.engine.document import canonical_json
 from gateways.engine.driver import Connection, Driver, Listener, Node
 from gateways.models import Gateway, GatewayNode
+from gateways.remote import RemoteHoldings
 from gateways.tokens import open_token
 
 
@@ -20,6 +25,7 @@ def driver_for(
     remembers: bool = False,
 ) -> Driver:
     """A driver of `gateway` that pushes as `version` to `nodes`. Raises audit.sealing.SealBroken."""
+    vendor = _vendor(gateway)
     return driver_class(gateway.kind)(
         Connection(
             gateway=gateway.slug,
@@ -27,10 +33,28 @@ def driver_for(
             listeners=listeners_of(gateway),
             token=open_token(gateway) if gateway.token_sealed else "",
             version=gateway.version if version is None else version,
-            options=_options(gateway.options),
+            options={**_options(gateway.options), **vendor.options},
             remembers=remembers,
+            holdings=vendor.holdings,
+            calls=vendor.calls,
         )
     )
+
+
+class _Vendor(NamedTuple):
+    """What a gateway of a vendor needs beside."""
+
+    options: Mapping[str, str] = MappingProxyType({})
+    holdings: RemoteHoldings | None = None
+    calls: Calls | None = None
+
+
+def _vendor(gateway: Gateway) -> _Vendor:
+    account = gateway.aws_account
+    if account is None:
+        return _Vendor()
+    calls = calls_for(account, who=f"gateway {gateway.slug}", region=gateway.aws_region)
+    return _Vendor({"prefix": account.prefix}, RemoteHoldings(gateway.pk), calls)
 
 
 def listeners_of(gateway: Gateway) -> tuple[Listener, ...]:

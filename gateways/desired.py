@@ -6,6 +6,7 @@ Digests are worked out without opening a key; values are opened only for a push.
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,13 +19,14 @@ from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from apis.models import ApiVersion, PlanRevision, UpstreamBinding
+from apis.models import ApiVersion, PlanRevision, Revision, UpstreamBinding
 from apis.models.upstream import AI_KINDS
 from gateways import ai_desired
 from gateways.any_of import any_of
 from gateways.engine.document import (
     Block,
     Consumer,
+    Definition,
     Document,
     Endpoint,
     Grant,
@@ -52,7 +54,7 @@ ROUTE_FIELDS = (
     *("public_id", "api_version_id", "environment_id", "environment__slug", "claim__path", "claim__host"),
     *("revision__public_id", "revision__policies", "revision__upstream_id", "revision__upstream__kind"),
     *("api_version__public_id", "api_version__major", "api_version__api__slug"),
-    "api_version__api__team__slug",
+    *("api_version__api__team__slug", "gateway__kind"),
 )
 UPSTREAM_FIELDS = (
     *("public_id", "upstream_id", "environment_id", "targets", "health_path"),
@@ -108,6 +110,7 @@ class Published(NamedTuple):
     major: int
     api: str
     team: str
+    gateway_kind: str
 
     @property
     def label(self) -> str:
@@ -130,13 +133,18 @@ class Published(NamedTuple):
         return self.upstream_kind in AI_KINDS
 
     @property
+    def is_defined(self) -> bool:
+        """Whether its gateway has to know its operations."""
+        return self.gateway_kind == Gateway.Kind.AWS
+
+    @property
     def behind(self) -> ai_desired.Behind:
         """What its gateway has to know of it where its calls go to AI runtimes."""
         return ai_desired.Behind(self.public_id, self.environment_id, self.label)
 
     @classmethod
     def of(cls, publication: Publication) -> Published:
-        """Needs `claim`, `environment`, `revision.upstream`, `api_version.api.team` loaded."""
+        """Needs `claim`, `environment`, `gateway`, `revision.upstream`, `api_version.api.team` loaded."""
         version, claim, revision = publication.api_version, publication.claim, publication.revision
         return cls(
             public_id=publication.public_id,
@@ -153,6 +161,7 @@ class Published(NamedTuple):
             major=version.major,
             api=version.api.slug,
             team=version.api.team.slug,
+            gateway_kind=publication.gateway.kind,
         )
 
 
@@ -168,7 +177,37 @@ def route_of(publication: Published, upstream: Upstream | None) -> Route:
         api_version=publication.api_version,
         revision=publication.revision,
         cors_origins=cors_origins_of(publication.policies),
+        definition=publication.revision if upstream and publication.is_defined else "",
     )
+
+
+def definitions_of(publications: Iterable[Published], *, whole: Collection[str]) -> dict[str, Definition]:
+    """What the gateways of `publications` have to know of their operations, by the public ids of revisions.
+
+    The documents themselves are read for those in `whole` alone. Two queries.
+    """
+    wanted = {p.revision: p for p in publications if p.is_defined}
+    if not wanted:
+        return {}
+    specs = Revision.objects.filter(public_id__in=wanted).order_by().values_list("public_id", "spec__digest")
+    texts = Revision.objects.filter(public_id__in=wanted.keys() & set(whole)).order_by()
+    documents = dict(texts.values_list("public_id", "spec__text")) if whole else {}
+    return {
+        revision: Definition(
+            id=revision,
+            label=wanted[revision].label,
+            document_digest=digest,
+            settings=aws_settings_of(wanted[revision].policies),
+            document=json.loads(documents[revision]) if revision in documents else {},
+        )
+        for revision, digest in specs
+    }
+
+
+def aws_settings_of(policies: Mapping[str, object]) -> Mapping[str, Any]:
+    """What a revision says for API Gateway alone."""
+    found = policies.get("aws")
+    return found if isinstance(found, dict) else {}
 
 
 def cors_origins_of(policies: Mapping[str, object]) -> tuple[str, ...]:
@@ -280,7 +319,7 @@ def desired_publications() -> QuerySet[Publication]:
     return (
         Publication.objects.current()
         .exclude(api_version__state=ApiVersion.State.RETIRED)
-        .select_related("claim", "environment", "revision__upstream", "api_version__api__team")
+        .select_related("claim", "environment", "gateway", "revision__upstream", "api_version__api__team")
     )
 
 
@@ -343,7 +382,7 @@ def snapshot() -> Iterator[None]:
 
 @dataclass(frozen=True, slots=True)
 class _Routes:
-    """The routes of one gateway by place, and what they need; on an AI runtime, the publications that they are of."""
+    """The routes of one gateway by place, what they need, and the publications that they are of."""
 
     by_place: Mapping[Place, list[Route]]
     items: tuple[Item, ...]
@@ -357,6 +396,8 @@ def _items(gateway: Gateway, with_values: bool, ahead: bool, made: Made) -> Iter
     else:
         routes = _routes(gateway, ahead)
     yield from map(made.same, routes.items)
+    if gateway.kind == Gateway.Kind.AWS:
+        yield from _definitions(routes.publications, with_values, made)
     for found in routes.by_place.values():
         yield from map(made.same, found)
     grants = yield from _grants(routes.by_place, made)
@@ -381,7 +422,20 @@ def _routes(gateway: Gateway, ahead: bool) -> _Routes:
             continue
         used[upstream.id] = upstream
         by_place[publication.place].append(route_of(publication, upstream))
-    return _Routes(by_place, tuple(used.values()))
+    return _Routes(by_place, tuple(used.values()), tuple(publications))
+
+
+def _definitions(publications: Iterable[Published], with_values: bool, made: Made) -> Iterator[Definition]:
+    """A revision never changes, so its document is read once."""
+    rows = [p for p in publications if p.is_defined]
+    new = {p.revision for p in rows if not made.knows((p.revision, with_values))}
+    found = (
+        definitions_of([p for p in rows if p.revision in new], whole=new if with_values else ())
+        if new
+        else {}
+    )
+    for revision in dict.fromkeys(p.revision for p in rows):
+        yield made.of((revision, with_values), partial(found.__getitem__, revision))
 
 
 def upstreams_for(publications: Iterable[Published], *, ahead: bool = False) -> dict[str, Upstream]:

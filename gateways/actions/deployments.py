@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -102,16 +103,44 @@ class Journal:
     ) -> None:
         """Write down what is about to be pushed; makes the Deployment if nobody asked for one."""
         deployment = self.deployment or self._begin()
-        counts = changes.counts()
-        deployment.changes = changes.to_plain()["changes"][:MOST_CHANGES_KEPT]
-        deployment.created_count, deployment.updated_count = counts["create"], counts["update"]
-        deployment.deleted_count = counts["delete"]
+        self._add(deployment, changes)
         deployment.notes = [
             {"kind": str(name.kind), "id": name.id, "text": text, "held": name in held}
             for name, text in [*held.items(), *((n, t) for n, t in notes.items() if n not in held)]
         ][:MOST_CHANGES_KEPT]
         deployment.version = version
         deployment.save()
+
+    def _add(self, deployment: Deployment, changes: ChangeSet) -> None:
+        """Beside what an earlier part of the same push set out to do, which then had to wait."""
+        known = {(one["verb"], one["kind"], one["id"]) for one in deployment.changes}
+        plain = changes.to_plain()["changes"]
+        new = [one for one in plain if (one["verb"], one["kind"], one["id"]) not in known]
+        counts = Counter(one["verb"] for one in new)
+        deployment.changes = [*deployment.changes, *new][:MOST_CHANGES_KEPT]
+        deployment.created_count += counts["create"]
+        deployment.updated_count += counts["update"]
+        deployment.deleted_count += counts["delete"]
+
+    def wait(self, message: str) -> Deployment | None:
+        """Put the Deployment, if there is one, back to those that wait for a run; it goes on where it stopped."""
+        self.end(_Step.DONE, message)
+        if self.deployment is None:
+            return None
+        with transaction.atomic():
+            deployment = Deployment.objects.select_for_update().get(pk=self.deployment.pk)
+            if deployment.state != _State.RUNNING:
+                return deployment
+            if Deployment.objects.filter(gateway_id=self.gateway_id, state=_State.QUEUED).exists():
+                deployment.move_to(
+                    _State.PARTIAL
+                )  # somebody asked for another one, which takes the rest with it
+                deployment.finished_at = timezone.now()
+            else:
+                deployment.move_to(_State.QUEUED)
+            deployment.message, deployment.speaker = message, _PORTAL
+            deployment.save()
+        return deployment
 
     def adopt(self) -> None:
         """Make the queued Deployment of the gateway, if there is one, that of this run."""
@@ -168,7 +197,9 @@ class Journal:
     def _start(self, deployment: Deployment) -> None:
         deployment.move_to(_State.RUNNING)
         deployment.started_at = self.steps[0].started_at if self.steps else timezone.now()
+        deployment.message = ""
         deployment.save()
+        deployment.steps.all().delete()
         self.deployment = deployment
         for step in self.steps:
             self._write(step)

@@ -39,7 +39,7 @@ from gateways.desired import desired_objects
 from gateways.egress import refusal_of_target
 from gateways.engine.changes import ChangeSet, Create, HeldBack, raise_if_unsafe
 from gateways.engine.document import Document, Ref
-from gateways.engine.driver import Driver, DriverError, Mark
+from gateways.engine.driver import Driver, DriverError, Mark, Wait
 from gateways.engine.failpoints import failpoint
 from gateways.made import Memory
 from gateways.models import Deployment, Gateway, GatewayNode
@@ -55,6 +55,7 @@ MOST_REFUSALS = 20
 SECOND_LOOK = timedelta(minutes=5)
 """A run that held something back is repeated after so long: an address may have become reachable."""
 RENEW_EVERY_S = 1.0
+LEAST_WAIT_S = 0.2
 BACK_OFF_S = 4.0
 MOST_BACK_OFF_S = 120.0
 NEVER = Cast(Value(None), DateTimeField())
@@ -106,6 +107,7 @@ class _Result:
     unconfirmed: Mapping[Ref, str] = field(default_factory=dict)
     refusal: str = ""
     guarded: str = ""
+    wait: Wait | None = None
     refused: Mapping[Ref, str] = field(default_factory=dict)
 
 
@@ -277,6 +279,7 @@ class _Run:
             verdict = driver.verify(to_verify)
             failpoint("push.after-verify")
             result.confirmed, result.unconfirmed = verdict.confirmed, verdict.unconfirmed
+            result.wait = verdict.wait
         renew_lease(self.lease)
         if not self.away:
             finding = _finding(result, proven)
@@ -290,6 +293,8 @@ class _Run:
         if result.refusal:
             partly = not result.changes.is_empty
             return self._fail(message, permanent=True, partly=partly, speaker=Speaker.GATEWAY)
+        if result.wait:
+            return self._wait(result.wait)
         if result.unconfirmed or self.away:
             return self._fail(message, permanent=False, partly=True)
         held = bool(result.comparison.held or result.guarded)
@@ -301,6 +306,17 @@ class _Run:
         failpoint("push.before-finish")
         state = State.PARTIAL if held else State.SUCCEEDED
         return self.journal.finish(state, message=message, speaker=_speaker(result))
+
+    def _wait(self, wait: Wait) -> Deployment | None:
+        """Part of it is done and proven; the rest goes on by itself when the vendor lets it."""
+        renew_lease(self.lease)
+        Gateway.objects.filter(pk=self.gateway.pk).update(
+            failures=0,
+            behind_since=Coalesce(F("behind_since"), Now()),
+            retry_at=_in(timedelta(seconds=max(LEAST_WAIT_S, wait.seconds))),
+        )
+        ring([self.gateway.pk], in_s=max(LEAST_WAIT_S, wait.seconds))
+        return self.journal.wait(wait.why)
 
     def _message(self, result: _Result) -> str:
         """The words of whoever did not agree, first of all the gateway's."""

@@ -54,10 +54,10 @@ def try_again_now(gateway_id: int) -> None:
     )
 
 
-def ring(gateway_ids: Iterable[int]) -> None:
-    """Ask the worker to look at each gateway. Never raises and never hangs on a lost broker."""
+def ring(gateway_ids: Iterable[int], *, in_s: float = 0.0) -> None:
+    """Ask the worker to look at each gateway, after `in_s` seconds. Never raises and never hangs on a lost broker."""
     for gateway_id in gateway_ids:
-        _send(RECONCILE_TASK, gateway_id)
+        _send(RECONCILE_TASK, gateway_id, in_s)
 
 
 def ring_for_tests(public_id: str) -> None:
@@ -65,12 +65,12 @@ def ring_for_tests(public_id: str) -> None:
     _send(PROMPT_TESTS_TASK, public_id)
 
 
-def _send(task: str, argument: int | str) -> None:
+def _send(task: str, argument: int | str, in_s: float = 0.0) -> None:
     global _quiet_until  # noqa: PLW0603 - one circuit breaker per process
     if time.monotonic() < _quiet_until:
         return
     try:
-        current_app.send_task(task, args=[argument], retry=False)
+        current_app.send_task(task, args=[argument], retry=False, countdown=in_s or None)
     except (OperationalError, OSError) as error:
         _quiet_until = time.monotonic() + QUIET_AFTER_FAILURE.total_seconds()
         log.warning("bell_lost", task=task, argument=argument, error=type(error).__name__)

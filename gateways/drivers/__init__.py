@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from gateways.drivers.ai_runtime.driver import AiRuntimeDriver
+from gateways.drivers.aws.driver import AwsDriver
 from gateways.drivers.envoy.driver import EnvoyDriver
 from gateways.drivers.memory import MemoryDriver
 from gateways.drivers.nginx.driver import NginxDriver
 from gateways.engine.driver import Driver
 
 DRIVERS: Mapping[str, type[Driver]] = MappingProxyType(
-    {driver.kind: driver for driver in (EnvoyDriver, NginxDriver, AiRuntimeDriver, MemoryDriver)}
+    {driver.kind: driver for driver in (EnvoyDriver, NginxDriver, AiRuntimeDriver, AwsDriver, MemoryDriver)}
 )
 
 

@@ -16,6 +16,7 @@ from gateways.desired import (
     Place,
     Published,
     Subscriber,
+    definitions_of,
     desired_publications,
     endpoints_of,
     grant_of,
@@ -76,13 +77,15 @@ class Served:
         """These, as far as their upstream has an address; those of AI on the runtimes too."""
         rows = {publication.public_id: Published.of(publication) for publication in publications}
         upstreams = upstreams_for(rows.values(), ahead=True)
+        definitions = definitions_of(rows.values(), whole=())
         by_place: dict[Place, list[_OnGateway]] = defaultdict(list)
         by_publication: dict[str, list[_OnGateway]] = defaultdict(list)
         for publication in publications:
             row, upstream = rows[publication.public_id], upstreams.get(publication.public_id)
             if upstream is not None:
                 route = route_of(row, upstream)
-                there = _OnGateway(publication.gateway_id, (route,), (route, upstream))
+                defined = (definitions[route.definition],) if route.definition else ()
+                there = _OnGateway(publication.gateway_id, (route,), (route, upstream, *defined))
                 by_place[row.place].append(there)
                 by_publication[row.public_id].append(there)
         _add_runtimes([row for row in rows.values() if row.is_ai], by_place, by_publication)

@@ -23,6 +23,7 @@ class Kind(StrEnum):
     """Kinds in dependency order: each may refer only to kinds above it."""
 
     UPSTREAM = "upstream"
+    DEFINITION = "definition"
     LIMIT = "limit"
     CONSUMER = "consumer"
     ROUTE = "route"
@@ -120,6 +121,7 @@ class Route(_Digested):
 
     `environment` is the slug of the Environment whose listener carries it; `base_path` starts with a
     slash and has none at its end; the rest of the path reaches the upstream with the prefix taken off.
+    `definition` is named on gateways that have to know the operations.
     """
 
     kind: ClassVar[Kind] = Kind.ROUTE
@@ -132,6 +134,23 @@ class Route(_Digested):
     revision: str
     host: str = ""
     cors_origins: tuple[str, ...] = ()
+    definition: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Definition(_Digested):
+    """What an API is, for gateways that have to know its operations: `id` is the public id of a Revision.
+
+    `document` is its OpenAPI document and takes part by its digest alone; `settings` (JSON) are those for this kind of
+    gateway.
+    """
+
+    kind: ClassVar[Kind] = Kind.DEFINITION
+    id: str
+    label: str
+    document_digest: str
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    document: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +282,7 @@ class ProviderKey(_Digested):
 
 type Item = (
     Upstream
+    | Definition
     | Limit
     | Consumer
     | Route
@@ -282,6 +302,7 @@ type Item = (
 
 ITEM_TYPES: Mapping[Kind, type[Item]] = {
     Kind.UPSTREAM: Upstream,
+    Kind.DEFINITION: Definition,
     Kind.LIMIT: Limit,
     Kind.CONSUMER: Consumer,
     Kind.ROUTE: Route,
@@ -323,8 +344,9 @@ def ref(item: Item) -> Ref:
 def references(item: Item) -> tuple[Ref, ...]:
     """What `item` refers to."""
     match item:
-        case Route(upstream=upstream):
-            return (Ref(Kind.UPSTREAM, upstream),) if upstream else ()
+        case Route(upstream=upstream, definition=definition):
+            definitions = (Ref(Kind.DEFINITION, definition),) if definition else ()
+            return ((Ref(Kind.UPSTREAM, upstream),) if upstream else ()) + definitions
         case Grant(consumer=consumer, limit=limit, routes=routes):
             limits = (Ref(Kind.LIMIT, limit),) if limit else ()
             return (Ref(Kind.CONSUMER, consumer), *limits, *(Ref(Kind.ROUTE, route) for route in routes))
@@ -363,7 +385,7 @@ def value_digest(value: str) -> str:
 
 
 _FIELDS = {
-    kind: tuple(field.name for field in fields(item_type) if field.name != "value")
+    kind: tuple(field.name for field in fields(item_type) if field.compare)
     for kind, item_type in ITEM_TYPES.items()
 }
 
@@ -376,6 +398,8 @@ def to_plain(item: Item) -> dict[str, Any]:
         plain = {**item.content, "id": item.id, "label": item.label, "needs": item.needs}
     else:
         plain = {n: getattr(item, n) for n in _FIELDS[item.kind]}
+        if plain.get("definition") == "":  # gateways that need none know nothing of it
+            del plain["definition"]
     plain["kind"] = item.kind.value
     return plain
 

@@ -8,9 +8,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
 if TYPE_CHECKING:
+    from aws.client.calls import Calls
     from gateways.engine.changes import ChangeSet
     from gateways.engine.document import Document, Ref
     from gateways.engine.drift import Reading
+    from gateways.engine.holdings import Holdings
 
 
 class Feature(StrEnum):
@@ -70,6 +72,7 @@ class Connection:
     """All that a driver needs to reach one gateway. Drivers are made anew for every reconcile.
 
     With `remembers` a driver may keep in this process what it worked out, for the next reconcile of the gateway.
+    `holdings` and `calls` are there for a gateway that is a vendor's.
     """
 
     gateway: str
@@ -79,6 +82,8 @@ class Connection:
     version: int = 0
     options: Mapping[str, str] = field(default_factory=dict)
     remembers: bool = False
+    holdings: Holdings | None = None
+    calls: Calls | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,12 +113,24 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class Wait:
+    """A push goes on after so many seconds; `why` is for people."""
+
+    seconds: float
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a read-back found. Confirmed: every node serves it or, deleted, no longer does."""
+    """What a read-back found. Confirmed: every node serves it or, deleted, no longer does.
+
+    With a `wait` what is unconfirmed is not wrong: it takes its time, by a limit of the vendor.
+    """
 
     confirmed: frozenset[Ref]
     unconfirmed: Mapping[Ref, str] = field(default_factory=dict)
     nodes: Mapping[str, str] = field(default_factory=dict)
+    wait: Wait | None = None
 
 
 class Driver(Protocol):

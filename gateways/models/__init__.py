@@ -6,6 +6,7 @@ from gateways.models.gateway import Gateway, GatewayListener, GatewayNode, Gatew
 from gateways.models.handed_out import HandedOut
 from gateways.models.proof import AppliedObject, EnforcementState
 from gateways.models.publication import BasePathClaim, Publication, PublicationQuerySet
+from gateways.models.remote import RemoteObject
 
 __all__ = [
     "AppliedObject",
@@ -23,4 +24,5 @@ __all__ = [
     "HandedOut",
     "Publication",
     "PublicationQuerySet",
+    "RemoteObject",
 ]

@@ -28,7 +28,7 @@ class Deployment(Stateful, Record):
     `message` says what did not go through, in the words of `speaker`. `cause` is the public id of the audit
     event that rang, where one did; `asked_by` names who asked for this run, and `forced` is set where that
     person confirmed deletions that were held back. One queued row per gateway is enough: a run takes
-    everything with it.
+    everything with it. One that has to wait for a limit of a vendor is queued again, with the reason as `message`.
     """
 
     public_id_prefix = "dep"
@@ -45,7 +45,7 @@ class Deployment(Stateful, Record):
     moves: ClassVar = {
         State.QUEUED: frozenset({State.RUNNING, State.CANCELLED}),
         State.RUNNING: frozenset(
-            {State.SUCCEEDED, State.PARTIAL, State.REFUSED, State.FAILED, State.CANCELLED}
+            {State.QUEUED, State.SUCCEEDED, State.PARTIAL, State.REFUSED, State.FAILED, State.CANCELLED}
         ),
         State.SUCCEEDED: frozenset(),
         State.PARTIAL: frozenset(),

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apis.models import Environment
 from audit.models import Record, RecordQuerySet, TonedChoices
+from aws.models import AwsAccount
 from teams.models import Verb
 from teams.models.team import slug_validator
 
@@ -52,6 +53,7 @@ class Gateway(Record):
     next, `inspected_at` when all of it was read last, `unread` (`[{"node", "why"}]`) what could not be since.
     While `held_since` is set nothing goes out but the end of access that this database knows of: the gateway
     was found to know more than the database (`held_reason`), and a person has to look first.
+    One of kind `aws` is API Gateway in one Region of an account.
     """
 
     public_id_prefix = "gw"
@@ -60,6 +62,7 @@ class Gateway(Record):
         ENVOY = "envoy", _("Envoy")
         NGINX = "nginx", _("nginx")
         AI_RUNTIME = "ai_runtime", _("AI runtime")
+        AWS = "aws", _("AWS API Gateway")
         MEMORY = "memory", _("Memory")
 
     class DriftPolicy(models.TextChoices):
@@ -70,6 +73,15 @@ class Gateway(Record):
     name = models.CharField(_("name"), max_length=80)
     kind = models.CharField(_("kind"), max_length=16, choices=Kind)
     options = models.JSONField(_("options"), default=dict, blank=True)
+    aws_account = models.ForeignKey(
+        AwsAccount,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="gateways",
+        verbose_name=_("AWS account"),
+    )
+    aws_region = models.CharField(_("Region"), max_length=24, blank=True, db_default="", default="")
     version = models.PositiveBigIntegerField(default=0, editable=False)
     token_sealed = models.BinaryField(default=bytes, editable=False)
     token_digest = models.BinaryField(max_length=32, default=bytes, editable=False)
@@ -100,6 +112,16 @@ class Gateway(Record):
 
     class Meta:
         ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind="aws", aws_account__isnull=False) & ~Q(aws_region="")
+                | ~Q(kind="aws") & Q(aws_account=None, aws_region=""),
+                name="gateway_aws_account",
+                violation_error_message=_(
+                    "AWS API Gateway needs an account and a Region, and no other kind has them."
+                ),
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name

@@ -9,9 +9,14 @@ from gateways.models import Deployment, Gateway
 
 
 def due_gateways() -> QuerySet[Gateway]:
-    """Active gateways that were rung, that are to be tried again by now, or that a person asked about."""
+    """Active gateways that were rung, that are to be tried again by now, or that a person asked about.
+
+    A push that was begun and waits for a limit of a vendor is due when its time has come.
+    """
     rung = Q(retry_at=None, behind_since__isnull=False) | Q(retry_at__lte=Now())
-    asked = Exists(Deployment.objects.filter(gateway=OuterRef("pk"), state=Deployment.State.QUEUED))
+    asked = Exists(
+        Deployment.objects.filter(gateway=OuterRef("pk"), state=Deployment.State.QUEUED, started_at=None)
+    )
     return Gateway.objects.active().filter(rung | asked)
 
 

@@ -1,0 +1,1 @@
+"""AWS API Gateway behind the engine: REST APIs, usage plans and keys."""

@@ -1,0 +1,97 @@
+"""Reading back: what AWS itself says of the things that a push touched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from aws.client.errors import AwsError, Missing
+from gateways.drivers.aws.work import KEYS, STAGES, Work
+from gateways.engine.changes import Change, ChangeSet, Delete
+from gateways.engine.document import Item, Key, Ref, Route
+from gateways.engine.driver import DriverError, Verdict
+
+ONE_BY_ONE = 20
+"""Of more keys than this the lists are read, which come by five hundred."""
+
+
+def confirmed(work: Work, changes: ChangeSet, now: Mapping[Ref, Item]) -> Verdict:
+    """Which of `changes` are in force, `now` being what should be. Raises DriverError when AWS cannot be asked."""
+    proof = _Proof(work, changes)
+    unconfirmed = {}
+    try:
+        for change in changes:
+            if _is_done(change, now) and proof.shows(change):
+                continue
+            unconfirmed[change.ref] = "AWS does not show this change yet."
+    except AwsError as error:
+        raise DriverError(error.message, permanent=error.is_permanent) from error
+    return Verdict(changes.refs() - unconfirmed.keys(), unconfirmed, {"aws": "serving"}, work.wait())
+
+
+def _is_done(change: Change, now: Mapping[Ref, Item]) -> bool:
+    if isinstance(change, Delete):
+        return change.ref not in now
+    return now.get(change.ref) == change.item
+
+
+class _Proof:
+    """Reads each thing once, one by one or by lists."""
+
+    def __init__(self, work: Work, changes: ChangeSet) -> None:
+        self._work = work
+        touched = sum(isinstance(change.item, Key) for change in changes)
+        self._by_list = touched > ONE_BY_ONE
+        self._listed: dict[str, bool] | None = None
+        self._members: dict[str, set[str]] = {}
+
+    def shows(self, change: Change) -> bool:
+        """Whether AWS shows what was changed. What is only a part of other things stands and falls with them."""
+        match change.item:
+            case Key():
+                return self._shows_key(change)
+            case Route():
+                return self._shows_route(change)
+            case _:
+                return True
+
+    def _shows_key(self, change: Change) -> bool:
+        known = self._work.resource(KEYS, change.item.id)
+        if isinstance(change, Delete):
+            return not known or not self._is_enabled(str(known["id"]))
+        is_on = self._is_enabled(str(known["id"]))
+        return is_on is known["enabled"] and all(
+            self._is_in(plan, str(known["id"])) for plan in known["plans"]
+        )
+
+    def _is_enabled(self, key: str) -> bool:
+        if not self._by_list:
+            try:
+                return bool(self._work.call("GetApiKey", apiKey=key, includeValue=False)["enabled"])
+            except Missing:
+                return False
+        if self._listed is None:
+            found = self._work.calls.pages("apigateway", "GetApiKeys", "items", includeValues=False)
+            self._listed = {str(one["id"]): bool(one["enabled"]) for one in found}
+        return self._listed.get(key, False)
+
+    def _is_in(self, plan: str, key: str) -> bool:
+        if not self._by_list:
+            try:
+                self._work.call("GetUsagePlanKey", usagePlanId=plan, keyId=key)
+            except Missing:
+                return False
+            return True
+        if plan not in self._members:
+            found = self._work.calls.pages("apigateway", "GetUsagePlanKeys", "items", usagePlanId=plan)
+            self._members[plan] = {str(one["id"]) for one in found}
+        return key in self._members[plan]
+
+    def _shows_route(self, change: Change) -> bool:
+        known = self._work.resource(STAGES, change.item.id)
+        if isinstance(change, Delete) and not known:
+            return True
+        try:
+            stage = self._work.call("GetStage", restApiId=known["api"], stageName=known["stage"])
+        except Missing:
+            return isinstance(change, Delete)
+        return not isinstance(change, Delete) and stage.get("deploymentId") == known["deployment"]

@@ -1,0 +1,111 @@
+"""One push to AWS under way: what it works with, and what has to wait."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from aws.client.calls import Calls
+from aws.client.errors import AwsError, Lost, NotYet
+from gateways.drivers.aws.names import Names
+from gateways.engine.document import Document, Ref
+from gateways.engine.driver import DriverError, Progress, Wait
+from gateways.engine.holdings import Holdings, Resource
+
+AGAIN_S = 5.0
+"""When to come back where AWS does not say."""
+SURE_S = 150.0
+"""After so long AWS's lists show what was made: ten times twelve seconds are what its own tests allow, at most."""
+LOOK_AGAIN_S = 10.0
+
+APIS, STAGES, PLANS, KEYS, PERMISSIONS = "rest_api", "stage", "usage_plan", "api_key", "permission"
+"""The sorts of resources."""
+
+
+@dataclass(slots=True)
+class Work:
+    """A push. `waits` are the reasons why not all of it is done yet."""
+
+    calls: Calls
+    holdings: Holdings
+    names: Names
+    desired: Document
+    progress: Progress
+    clock: Callable[[], float] = time.time
+    waits: list[Wait] = field(default_factory=list)
+
+    def call(self, operation: str, service: str = "apigateway", **params: Any) -> dict[str, Any]:
+        """One call; the page of the push names it. Raises AwsError."""
+        return self.calls.call(service, operation, **params)
+
+    def attempt(self, about: Ref | None, what: str, step: Callable[[], None]) -> bool:
+        """Carry out one part. What AWS lets wait is noted, and the other parts go on.
+
+        False when it waits. Raises DriverError where AWS refuses it for good, in its words.
+        """
+        self.progress("apply", what)
+        try:
+            step()
+        except AwsError as error:
+            if error.is_permanent:
+                offenders = (about,) if about else ()
+                raise DriverError(error.message, permanent=True, offenders=offenders) from error
+            seconds = error.retry_in_s or AGAIN_S
+            why = f"{error.message} It is looked for first." if isinstance(error, Lost) else error.message
+            self.waits.append(Wait(seconds, f"{what}: {why}"))
+            return False
+        return True
+
+    def wait(self) -> Wait | None:
+        """When to go on with what waits; the first that can."""
+        return min(self.waits, key=lambda one: one.seconds, default=None)
+
+    def resource(self, sort: str, name: str) -> Resource:
+        """What is known of one thing; empty for nothing."""
+        return self.holdings.resource(sort, name) or {}
+
+    def keep(self, sort: str, name: str, value: Mapping[str, Any]) -> None:
+        """Write one down."""
+        self.holdings.keep(sort, {name: value})
+
+    def made_once(
+        self, sort: str, name: str, called: str, find: Callable[[str], str], make: Callable[[], str]
+    ) -> str:
+        """The id of something that AWS would make twice if asked twice. Raises AwsError.
+
+        That it is being made is written down before the call. Who finds that note without an id looks first, since the
+        answer to an earlier call may be lost, and makes it again only when it would have been seen by now. `called` is
+        what it is found by.
+        """
+        known = self.resource(sort, name)
+        if known.get("id"):
+            return str(known["id"])
+        found = self.found_by_now(known.get("making"), partial(find, called))
+        if not found:
+            self.keep(sort, name, {**known, "making": self.clock(), "called": called})
+            found = make()
+        self.keep(sort, name, {**self.resource(sort, name), "id": found})
+        return found
+
+    def id_of(self, sort: str, name: str, find: Callable[[str], str]) -> str:
+        """The id of something that is to go; empty for nothing. Raises AwsError, NotYet where that is not sure."""
+        known = self.resource(sort, name)
+        if known.get("id"):
+            return str(known["id"])
+        return self.found_by_now(known.get("making"), partial(find, str(known.get("called"))))
+
+    def found_by_now(self, began: float | None, find: Callable[[], str]) -> str:
+        """What was asked for at `began`, if anything was; empty where it is certain that it was not made.
+
+        Raises NotYet where that is not certain: lists at AWS tell late of what is new.
+        """
+        if began is None:
+            return ""
+        found = find()
+        if not found and self.clock() - began < SURE_S:
+            message = "It is looked for whether AWS did what it did not answer."
+            raise NotYet(message, retry_in_s=LOOK_AGAIN_S)
+        return found
