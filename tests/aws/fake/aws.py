@@ -31,6 +31,7 @@ from tests.aws.fake import (  # noqa: F401 - each makes its operations known
     rest_deployments,
     rest_keys,
     rest_plans,
+    rest_resources,
     rest_stages,
     rest_tags,
     roles,
