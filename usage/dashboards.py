@@ -14,6 +14,7 @@ from ai.models import AiModel, PromptVersion
 from apis.models import Api, Environment, Plan
 from gateways.models import Gateway
 from subscriptions.models import Application, Subscription
+from usage.models import CountDifference
 from usage.queries import UsageScope, overview, summary
 from usage.ranges import Window
 from usage.sums import Figures
@@ -149,6 +150,14 @@ def _breakdown(by: str, found: list[tuple[str, Figures]], total: int) -> Breakdo
         for name, figures in shown
     ]
     return Breakdown(str(TITLES[by]), rows, len(found) - len(shown))
+
+
+def named_differences(found: Iterable[CountDifference]) -> list[tuple[CountDifference, str, str]]:
+    """Each difference with the names of its API and environment."""
+    rows = list(found)
+    apis = labels_of("api", [row.api for row in rows]) if rows else {}
+    environments = labels_of("environment", [row.environment for row in rows]) if rows else {}
+    return [(row, apis.get(row.api, ""), environments.get(row.environment, "")) for row in rows]
 
 
 def _names(model: Any) -> Callable[[list[str]], dict[str, str]]:

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+from usage.aws.words import REFUSED_BY_AWS
+
 FIELDS = 13
-REFUSED = frozenset({"quota", "client_not_allowed", "missing_api_key", "unknown_api_key", "RL"})
+REFUSED = REFUSED_BY_AWS | {"quota", "client_not_allowed", "missing_api_key", "unknown_api_key", "RL"}
 """Reasons of an answer that the gateway gave in place of the upstream."""
 
 NOT_REACHED = frozenset({"UF", "UH", "UO", "NR", "NC", "DF", "OM", "DO", "LH"})

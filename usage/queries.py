@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
 from django.db import connection
@@ -17,7 +17,8 @@ from subscriptions.models import Application, Credential, Subscription
 from teams.models import Actor, Verb
 from usage.ai_sums import DIMENSIONS as AI_DIMENSIONS
 from usage.ai_sums import AiQuestion
-from usage.models import FeedCheckpoint, FeedLoss
+from usage.aws_queries import AtAws, at_aws, differences
+from usage.models import CountDifference, FeedCheckpoint, FeedLoss
 from usage.ranges import Window
 from usage.sums import ALL, SLOT, Figures, Question
 
@@ -157,17 +158,26 @@ class Completeness:
     """Up to when the figures are whole: every call that ended before `until` is counted, but for `losses`.
 
     None while some node has never said so. `waits_for` are the nodes that hold it up, `more_losses` those that
-    are not listed.
+    are not listed. `at_aws` are gateways at AWS, of which those that are not counted hold nothing up; `differences` are
+    days of which AWS itself counted otherwise.
     """
 
     until: datetime | None
     waits_for: list[GatewayNode]
     losses: list[FeedLoss]
     more_losses: int
+    at_aws: list[AtAws] = field(default_factory=list)
+    differences: list[CountDifference] = field(default_factory=list)
+
+    @property
+    def late_at_aws(self) -> list[AtAws]:
+        """Gateways at AWS that are further behind than usual."""
+        return [one for one in self.at_aws if one.is_late]
 
 
-def completeness(gateways: Collection[int], window: Window) -> Completeness:
-    """How whole the feeds of `gateways` (primary keys) are in a window.
+def completeness(gateways: Collection[int], window: Window, scope: UsageScope | None = None) -> Completeness:
+    """How whole the feeds of `gateways` (primary keys) are in a window; of which days AWS counted calls of `scope`
+    otherwise.
 
     A node that is silent may go on serving and keep its calls for later, so it counts until it is retired.
     """
@@ -175,16 +185,20 @@ def completeness(gateways: Collection[int], window: Window) -> Completeness:
     marks = _marks(gateways)
     told = [(node, marks.get((node.gateway_id, node.name))) for node in nodes.select_related("gateway")]
     late = timezone.now() - LATE
-    known = [mark for _node, mark in told if mark is not None]
+    there = at_aws(gateways)
+    words = [mark for _node, mark in told] + [one.until for one in there if one.counted_by]
+    known = [mark for mark in words if mark is not None]
     losses = FeedLoss.objects.filter(
         gateway__in=gateways, ends_at__gte=window.start, starts_at__lt=window.end
     ).select_related("gateway")
     listed = list(losses[:MOST_LOSSES])
     return Completeness(
-        until=min(known) if known and len(known) == len(told) else None,
+        until=min(known) if known and len(known) == len(words) else None,
         waits_for=[node for node, mark in told if mark is None or mark < late],
         losses=listed,
         more_losses=losses.count() - len(listed) if len(listed) == MOST_LOSSES else 0,
+        at_aws=there,
+        differences=differences(gateways, window, scope.equal) if scope and there else [],
     )
 
 

@@ -24,6 +24,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("usage/runs/<slug:run>/", runs.usage_run, name="usage-run"),
     path("usage/subscriptions/<slug:public_id>/keys/", fragments.usage_keys, name="usage-keys"),
     path("usage/subscriptions/<slug:public_id>/quota/", fragments.usage_quota, name="usage-quota"),
+    path("gateways/<slug:slug>/calls/", fragments.gateway_calls, name="gateway-calls"),
     path("usage/credentials/<slug:public_id>/", fragments.usage_key, name="usage-key"),
     re_path(
         r"^usage/spark/(?P<kind>api|application|subscription)/(?P<public_id>[a-z0-9_]+)/$",
@@ -47,6 +48,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
         "api/v1/credentials/<slug:public_id>/usage",
         rest.CredentialUsageView.as_view({"get": "show"}),
         name="rest-credential-usage",
+    ),
+    path(
+        "api/v1/gateways/<slug:slug>/calls",
+        rest.GatewayCallsView.as_view({"get": "show"}),
+        name="rest-gateway-calls",
     ),
     path("api/v1/usage/summary", rest.UsageViewSet.as_view({"get": "summary"}), name="rest-usage-summary"),
     path(

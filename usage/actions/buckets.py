@@ -92,7 +92,13 @@ class Sum:
 
 def add_to_buckets(gateway: Gateway, calls: Sequence[KnownCall]) -> None:
     """Add `calls` to minute, hour and day buckets, and to the totals of each."""
-    sums = _by_kind(gateway, calls)
+    add_sums(_by_kind(gateway, calls))
+
+
+def add_sums(sums: Sums) -> None:
+    """Add sums of minutes to minute, hour and day buckets, and to the totals of each."""
+    if not sums:
+        return
     with connection.cursor() as cursor:
         for statement, added in ((ADD_BUCKETS, sums), (ADD_TOTALS, _in_total(sums))):
             rows = [

@@ -66,11 +66,22 @@ def ingest_batch(
     else:
         calls = list(read_calls(whole, base=checkpoint.offset, now=timezone.now()))
         count = _take_calls(checkpoint, gateway, _known(gateway, calls))
-    transaction.on_commit(lambda: RECORDS.labels(gateway.slug).inc(count))
+    count_records(gateway, count)
     checkpoint.offset += len(whole)
-    _note_completeness(checkpoint, complete_until)
+    note_completeness(checkpoint, complete_until)
     checkpoint.save()
     return checkpoint.offset
+
+
+def take_calls(checkpoint: FeedCheckpoint, gateway: Gateway, calls: list[tuple[int, Call]]) -> int:
+    """Count calls, each at its place in the feed whose locked checkpoint this is, in the transaction of the caller;
+    the number of those that belong to a publication of `gateway`."""
+    return _take_calls(checkpoint, gateway, _known(gateway, calls))
+
+
+def count_records(gateway: Gateway, count: int) -> None:
+    """Tell Prometheus, when they are durable."""
+    transaction.on_commit(lambda: RECORDS.labels(gateway.slug).inc(count))
 
 
 def _take_calls(checkpoint: FeedCheckpoint, gateway: Gateway, calls: list[KnownCall]) -> int:
@@ -108,7 +119,8 @@ def _take_marks(checkpoint: FeedCheckpoint, marks: list[tuple[int, AiMark]]) -> 
         transaction.on_commit(lambda: take_stock(budgets))
 
 
-def _note_completeness(checkpoint: FeedCheckpoint, until: datetime | None) -> None:
+def note_completeness(checkpoint: FeedCheckpoint, until: datetime | None) -> None:
+    """The feed is whole up to `until`; it never goes back. The caller saves."""
     if until is not None and (checkpoint.complete_until is None or until > checkpoint.complete_until):
         checkpoint.complete_until = min(until, timezone.now())
 

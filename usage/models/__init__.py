@@ -1,6 +1,7 @@
 """Every call once, its sums, and how far each feed has been taken in and what it lost."""
 
 from usage.models.ai import AiBucket, LedgerEntry
+from usage.models.aws import AwsReading, CountDifference, SeenLine
 from usage.models.bucket import UsageBucket
 from usage.models.budget import BudgetMark
 from usage.models.feed import FeedCheckpoint
@@ -13,12 +14,15 @@ from usage.models.total import UsageTotal
 __all__ = [
     "AiBucket",
     "AiRun",
+    "AwsReading",
     "BudgetMark",
+    "CountDifference",
     "FeedCheckpoint",
     "FeedLoss",
     "LedgerEntry",
     "LoggedBody",
     "QuotaCounter",
+    "SeenLine",
     "UsageBucket",
     "UsageRecord",
     "UsageTotal",

@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from usage.models import FeedLoss, UsageRecord
+from usage.models import CountDifference, FeedLoss, UsageRecord
 from usage.queries import BREAKDOWNS, Completeness
 from usage.quotas import Quota
 from usage.ranges import RANGES
@@ -72,18 +72,54 @@ class LossSerializer(serializers.ModelSerializer[FeedLoss]):
         read_only_fields = fields
 
 
+class AtAwsSerializer(serializers.Serializer[Any]):
+    """A gateway at AWS, where calls are read some minutes late. Counted by its `log` one by one, by CloudWatch's
+    `metrics` without keys, or not at all (empty): then its calls stand in no figure."""
+
+    gateway = serializers.CharField(source="gateway.slug")
+    counted_by = serializers.CharField()
+    complete_until = serializers.DateTimeField(allow_null=True, source="until")
+
+
+class DifferenceSerializer(serializers.ModelSerializer[CountDifference]):
+    """A UTC day of which AWS itself counted otherwise: of a stage, or of one key. Nothing was put right. What stands
+    here lies between two numbers where AWS does not say whether it counts the calls that it refused."""
+
+    gateway = serializers.CharField(source="gateway.slug")
+
+    class Meta:
+        model = CountDifference
+        fields = (
+            "gateway", "day", "source", "environment", "api", "api_version", "application", "key_id", "calls_least",
+            "calls_most", "calls_there",
+        )  # fmt: skip
+        read_only_fields = fields
+
+
 class CompletenessSerializer(serializers.Serializer[Any]):
     """Every call that ended before `complete_until` is counted, but for `losses` (the newest 20 of the range).
 
-    Null while some node has not reported. `waits_for` are the nodes that hold it up, as gateway/node.
+    Null while some node has not reported. `waits_for` are the nodes that hold it up, as gateway/node, and gateways at
+    AWS that are further behind than usual. `at_aws` says up to when each gateway at AWS is complete.
     """
 
     complete_until = serializers.DateTimeField(allow_null=True, source="until")
     waits_for = serializers.SerializerMethodField()
     losses = LossSerializer(many=True)
+    at_aws = AtAwsSerializer(many=True)
+    differences = DifferenceSerializer(many=True)
 
     def get_waits_for(self, whole: Completeness) -> list[str]:
-        return [f"{node.gateway.slug}/{node.name}" for node in whole.waits_for]
+        nodes = [f"{node.gateway.slug}/{node.name}" for node in whole.waits_for]
+        return nodes + [f"{one.gateway.slug}/aws" for one in whole.late_at_aws]
+
+
+class GatewayCallsSerializer(CompletenessSerializer):
+    """How whole the counted calls of one gateway are."""
+
+    trouble = serializers.CharField(
+        help_text="What stands against reading calls at AWS, for who runs gateways; empty where nothing does."
+    )
 
 
 class SummarySerializer(CompletenessSerializer, FiguresSerializer):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -15,10 +16,12 @@ from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from gateways.models import Gateway
 from subscriptions.models import Credential, Subscription
 from teams.access import ResourceViewSet
 from teams.models import Verb
 from usage.ai_queries import ai_overview, ai_summary
+from usage.aws_queries import differences_on
 from usage.models import UsageRecord
 from usage.queries import (
     UsageScope,
@@ -42,6 +45,7 @@ from usage.rest.serializers import (
     BreakdownSerializer,
     CompletenessSerializer,
     FiguresSerializer,
+    GatewayCallsSerializer,
     KeyUseSerializer,
     QuotaSerializer,
     RecordQuerySerializer,
@@ -103,7 +107,7 @@ class UsageViewSet(ScopedViewSet):
         scope, gateways = self._scope(asked)
         shown = self._window(asked)
         more = {"start": shown.start, "end": shown.end}
-        whole = CompletenessSerializer(completeness(gateways, shown)).data
+        whole = CompletenessSerializer(completeness(gateways, shown, scope)).data
         figures = with_ai(summary(scope, shown), ai_summary(scope, shown))
         return Response(figures | more | whole)
 
@@ -165,6 +169,29 @@ class UsageRecordViewSet(ScopedViewSet):
             first = asked["status_class"] * 100
             found = found.filter(status__gte=first, status__lt=first + 100)
         return self.answer_page(found)
+
+
+@extend_schema(tags=["usage"])
+class GatewayCallsView(ResourceViewSet[Gateway]):
+    """How whole the counted calls of a gateway are."""
+
+    model = Gateway
+    queryset = Gateway.objects.none()
+    serializer_class = GatewayCallsSerializer
+    pagination_class = None
+    rules: ClassVar = {"show": Verb.GATEWAY_VIEW}
+
+    @extend_schema(operation_id="gateways_calls_retrieve", responses=GatewayCallsSerializer)
+    def show(self, request: Request, slug: str) -> Response:
+        """Up to when its calls are counted, what holds that up, and what was lost in the last day. Days of which AWS
+        counted otherwise are told to who runs gateways alone: the last 20 of the last month."""
+        gateway = get_object_or_404(Gateway.objects.visible_to(self.actor), slug=slug)
+        whole = completeness([gateway.pk], window("24h", timezone.now()))
+        trouble = ""
+        if self.actor.everywhere(Verb.GATEWAY_MANAGE):
+            whole = replace(whole, differences=differences_on(gateway))
+            trouble = "".join(one.trouble for one in whole.at_aws)
+        return Response(CompletenessSerializer(whole).data | {"trouble": trouble})
 
 
 @extend_schema(tags=["usage"])

@@ -9,14 +9,17 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 
+from gateways.models import Gateway
 from teams.access import HtmxHttpRequest, page
 from teams.models import Verb
-from usage.dashboards import calls_chart
+from usage.aws_queries import differences_on, is_counted_late
+from usage.dashboards import calls_chart, named_differences
 from usage.queries import (
     UsageScope,
     apis_of,
     applications_of,
     calls_today,
+    completeness,
     credentials_of,
     last_seen,
     subscriptions_of,
@@ -68,5 +71,20 @@ def usage_quota(request: HtmxHttpRequest, public_id: str) -> HttpResponse:
         "quotas": quotas_of(subscription),
         "subscription": subscription,
         "terms": subscription.plan_revision,
+        "is_counted_late": is_counted_late(subscription),
     }
     return render(request, "usage/usage_quota.html", context)
+
+
+@page(Verb.GATEWAY_VIEW)
+def gateway_calls(request: HtmxHttpRequest, slug: str) -> HttpResponse:
+    """Up to when the calls of one gateway are counted, and what stands against it: that for who runs gateways alone."""
+    gateway = get_object_or_404(Gateway.objects.visible_to(request.actor), slug=slug)
+    runs_it = request.actor.everywhere(Verb.GATEWAY_MANAGE)
+    context = {
+        "gateway": gateway,
+        "completeness": completeness([gateway.pk], window("24h", timezone.now())),
+        "differences": named_differences(differences_on(gateway)) if runs_it else [],
+        "runs_it": runs_it,
+    }
+    return render(request, "usage/gateway_calls.html", context)

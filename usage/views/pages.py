@@ -17,7 +17,7 @@ from teams.models import Verb
 from usage.ai_dashboards import ai_dashboard
 from usage.ai_queries import ai_summaries
 from usage.ai_sums import AiFigures
-from usage.dashboards import dashboard
+from usage.dashboards import dashboard, named_differences
 from usage.queries import (
     UsageScope,
     apis_of,
@@ -129,10 +129,12 @@ def _dashboard(
 ) -> HttpResponse:
     shown: Window = window(request.GET.get("range", ""), timezone.now())
     narrowed = scope.narrowed(**{one.name: one.chosen for one in filters})
+    whole = completeness(context["gateways"], shown, narrowed)
     context |= {
         "dashboard": dashboard(narrowed, shown, by),
         "ai": ai_dashboard(narrowed, shown, context["ai_by"]),
-        "completeness": completeness(context["gateways"], shown),
+        "completeness": whole,
+        "differences": named_differences(whole.differences),
         "window": shown,
         "ranges": RANGES.values(),
         "filters": filters,

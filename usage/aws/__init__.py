@@ -1,0 +1,1 @@
+"""Calls at AWS: what a line of an access log says, without a database."""
