@@ -7,14 +7,21 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
+from aws.client.buckets import Priority
 from aws.client.calls import Calls
+from aws.client.regions import partition_of
 from aws.connections import calls_for
+from aws.models import Feature
+from aws.policies.names import log_group
 from gateways.drivers import driver_class
 from gateways.engine.document import canonical_json
 from gateways.engine.driver import Connection, Driver, Listener, Node
 from gateways.models import Gateway, GatewayNode
 from gateways.remote import RemoteHoldings
 from gateways.tokens import open_token
+
+WHO = {**dict.fromkeys(Priority, "gateway"), Priority.USAGE: "usage of"}
+"""Who waits on a limit, as its page says; AWS's trail shows it, too."""
 
 
 def driver_for(
@@ -23,9 +30,10 @@ def driver_for(
     version: int | None = None,
     nodes: Sequence[GatewayNode] = (),
     remembers: bool = False,
+    priority: Priority = Priority.PUSH,
 ) -> Driver:
     """A driver of `gateway` that pushes as `version` to `nodes`. Raises audit.sealing.SealBroken."""
-    vendor = _vendor(gateway)
+    vendor = _vendor(gateway, priority)
     return driver_class(gateway.kind)(
         Connection(
             gateway=gateway.slug,
@@ -49,18 +57,40 @@ class _Vendor(NamedTuple):
     calls: Calls | None = None
 
 
-def _vendor(gateway: Gateway) -> _Vendor:
+def _vendor(gateway: Gateway, priority: Priority) -> _Vendor:
     account = gateway.aws_account
     if account is None:
         return _Vendor()
-    calls = calls_for(account, who=f"gateway {gateway.slug}", region=gateway.aws_region)
-    return _Vendor({"prefix": account.prefix}, RemoteHoldings(gateway.pk), calls)
+    calls = calls_for(
+        account, who=f"{WHO[priority]} {gateway.slug}", region=gateway.aws_region, priority=priority
+    )
+    options = {
+        "prefix": account.prefix,
+        "log_group": log_group_of(gateway),
+        "partition": partition_of(gateway.aws_region),
+    }
+    return _Vendor(options, RemoteHoldings(gateway.pk), calls)
+
+
+def calls_of(gateway: Gateway, *, priority: Priority) -> Calls:
+    """Calls in the account and Region of a gateway at AWS. Raises audit.sealing.SealBroken."""
+    vendor = _vendor(gateway, priority)
+    assert vendor.calls is not None  # noqa: S101 - it has an account
+    return vendor.calls
+
+
+def log_group_of(gateway: Gateway) -> str:
+    """Where the calls of a gateway at AWS are logged; empty where its account is not used for that."""
+    account = gateway.aws_account
+    if account is None or Feature.USAGE not in account.features:
+        return ""
+    return log_group(account.prefix, gateway.slug)
 
 
 def listeners_of(gateway: Gateway) -> tuple[Listener, ...]:
     """Where each environment is served, in the order of the environments."""
     found = gateway.listeners.select_related("environment").order_by("environment__position", "pk")
-    return tuple(Listener(row.environment.slug, row.port, row.host) for row in found)
+    return tuple(Listener(row.environment.slug, row.port or 0, row.host) for row in found)
 
 
 def setup_digest(gateway: Gateway, nodes: int) -> str:

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
-from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
@@ -41,6 +40,7 @@ from gateways.engine.document import (
 from gateways.engine.driver import Scope
 from gateways.made import Made
 from gateways.models import Gateway, Publication
+from gateways.policies import aws_settings_of, cors_origins_of
 from subscriptions import models as subscriptions
 from subscriptions.keys import open_key
 
@@ -202,19 +202,6 @@ def definitions_of(publications: Iterable[Published], *, whole: Collection[str])
         )
         for revision, digest in specs
     }
-
-
-def aws_settings_of(policies: Mapping[str, object]) -> Mapping[str, Any]:
-    """What a revision says for API Gateway alone."""
-    found = policies.get("aws")
-    return found if isinstance(found, dict) else {}
-
-
-def cors_origins_of(policies: Mapping[str, object]) -> tuple[str, ...]:
-    """The portal itself (its pages try calls out) and the origins that the revision names."""
-    named = policies.get("cors_origins") or []
-    own = [str(origin) for origin in named] if isinstance(named, list) else []
-    return tuple(sorted({settings.PORTAL_URL, *own}))
 
 
 def limit_of(plan_revision: PlanRevision) -> Limit:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -13,6 +14,7 @@ from gateways.actions import ListenerValues, PlaceToPublish
 from gateways.actions.gateways import clean_public_url
 from gateways.actions.publications import clean_base_path
 from gateways.models import Gateway, GatewayListener, Publication
+from gateways.queries.aws_places import AwsPlace
 from gateways.queries.places import PlaceOption
 
 
@@ -102,28 +104,98 @@ class IgnoreDriftForm(forms.Form):
     )
 
 
-class GatewayForm(forms.Form):
-    """A gateway and where it serves each environment: a port, an address for callers, a host where it needs one."""
+WITH_AGENTS = [choice for choice in Gateway.Kind.choices if choice[0] != Gateway.Kind.AWS]
+
+
+class AnyGatewayForm(forms.Form):
+    """What is entered of every gateway."""
 
     slug = forms.SlugField(
         label=_("Short name"), max_length=48, help_text=_("Stands in addresses of this portal, for good.")
     )
     name = forms.CharField(label=_("Name"), max_length=80)
-    kind = forms.ChoiceField(label=_("Kind"), choices=Gateway.Kind.choices)
     drift_policy = forms.ChoiceField(
         label=_("When its configuration was changed by hand"),
         choices=Gateway.DriftPolicy.choices,
         required=False,
         help_text=_("Access that nobody approved is always taken away at once, and missing access put back."),
     )
+    FOR_GOOD: ClassVar[tuple[str, ...]] = ("slug",)
+    """What cannot be changed any more."""
+
+    def __init__(self, data: Any, *, gateway: Gateway | None, initial: dict[str, Any]) -> None:
+        self.environments = list(Environment.objects.all())
+        super().__init__(data, initial=initial)
+        for name in ("drift_policy",) if gateway is None else self.FOR_GOOD:
+            del self.fields[name]
+
+
+class AwsGatewayForm(AnyGatewayForm):
+    """A gateway at AWS: in which Region of which account, of the `places` that are free, and what it serves."""
+
+    place = forms.ChoiceField(
+        label=_("Account and Region"),
+        error_messages={
+            "required": _("Choose one of the Regions."),
+            "invalid_choice": _("Choose a Region of a connected account that is no gateway yet."),
+        },
+        help_text=_("Stays for good. The account is used as it is connected: there is no token."),
+    )
+    environments_served = forms.MultipleChoiceField(
+        label=_("Environments served here"),
+        error_messages={"required": _("Choose at least one environment.")},
+        help_text=_("Each is a stage of every API. AWS gives the address with the first push."),
+    )
+    FOR_GOOD = ("slug", "place")
+
+    def __init__(
+        self, data: Any = None, *, places: Sequence[AwsPlace] = (), gateway: Gateway | None = None
+    ) -> None:
+        super().__init__(data, gateway=gateway, initial=self._initial(gateway))
+        self.places = {place.value: place for place in places}
+        if gateway is None:
+            self.fields["place"].choices = [(p.value, _place_label(p)) for p in places]  # type: ignore[attr-defined]
+        served = self.fields["environments_served"]
+        served.choices = [(row.slug, row.name) for row in self.environments]  # type: ignore[attr-defined]
+
+    def _initial(self, gateway: Gateway | None) -> dict[str, Any]:
+        if gateway is None:
+            return {"environments_served": list(Environment.objects.values_list("slug", flat=True))}
+        served = gateway.listeners.values_list("environment__slug", flat=True)
+        return {
+            "name": gateway.name,
+            "drift_policy": gateway.drift_policy,
+            "environments_served": list(served),
+        }
+
+    def place_of(self) -> AwsPlace:
+        """The chosen place, once the form is valid."""
+        return self.places[self.cleaned_data["place"]]
+
+    @property
+    def served(self) -> list[str]:
+        """The environments that are ticked."""
+        return [str(one) for one in self["environments_served"].value() or []]
+
+    def listeners(self) -> list[ListenerValues]:
+        """One for each environment that was chosen."""
+        chosen = self.cleaned_data["environments_served"]
+        return [ListenerValues(row) for row in self.environments if row.slug in chosen]
+
+
+def _place_label(place: AwsPlace) -> str:
+    label = f"{place.account.name} ({place.account.number}) · {place.region}"
+    return f"{label} · {_('simulated')}" if place.account.is_simulated else label
+
+
+class GatewayForm(AnyGatewayForm):
+    """A gateway and where it serves each environment: a port, an address for callers, a host where it needs one."""
+
+    kind = forms.ChoiceField(label=_("Kind"), choices=WITH_AGENTS)
+    FOR_GOOD = ("slug", "kind")
 
     def __init__(self, data: Any = None, *, gateway: Gateway | None = None) -> None:
-        self.environments = list(Environment.objects.all())
-        super().__init__(data, initial=_initial(gateway))
-        if gateway is not None:
-            del self.fields["slug"], self.fields["kind"]
-        else:
-            del self.fields["drift_policy"]
+        super().__init__(data, gateway=gateway, initial=_initial(gateway))
         for environment in self.environments:
             self._add_listener(environment)
 

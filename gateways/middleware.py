@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any
 
 from django.conf import settings
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csp import csp_override
 
-from gateways.queries.origins import gateway_origins
+from gateways.queries.origins import gateway_origins, origins_at_aws
 
 PAGES = frozenset({"api-reference", "prompt-editor"})
 CACHE_KEY = "gateways:origins"
@@ -28,8 +30,15 @@ class GatewayOriginsMiddleware:
         if match is None or match.url_name not in PAGES:
             return response
         policy = getattr(response, "_csp_config", settings.SECURE_CSP)
-        widened = {**policy, "connect-src": [*policy.get("connect-src", ()), *_origins()]}
+        origins = [*_origins(), *(_at_aws(match.kwargs) if response.status_code == HTTPStatus.OK else ())]
+        widened = {**policy, "connect-src": [*policy.get("connect-src", ()), *origins]}
         return csp_override(widened)(lambda _request: response)(request)
+
+
+def _at_aws(named: Mapping[str, Any]) -> list[str]:
+    """Those of the version that the page is about, where it is about one."""
+    names = ("team", "slug", "major")
+    return origins_at_aws(**{name: named[name] for name in names}) if set(names) <= named.keys() else []
 
 
 def _origins() -> list[str]:

@@ -441,6 +441,8 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "lift-blocks": {"task": "subscriptions.tasks.lift_blocks", "schedule": 5.0, "options": {"expires": 5}},
     "mail-notices": {"task": "teams.tasks.mail_notices", "schedule": 30.0, "options": {"expires": 30}},
     "forget-what-is-old": {"task": "teams.tasks.forget_what_is_old", "schedule": 3600.0},
+    "read-aws-usage": {"task": "usage.tasks.read_aws_usage", "schedule": 60.0, "options": {"expires": 60}},
+    "keep-aws-logs": {"task": "usage.tasks.keep_aws_logs", "schedule": 300.0, "options": {"expires": 300}},
     "keep-usage-partitions": {"task": "usage.tasks.keep_usage_partitions", "schedule": 3600.0},
 }
 

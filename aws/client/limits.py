@@ -38,6 +38,9 @@ class Limit:
     rate: Rate
     is_total: bool = False
 
+    def __str__(self) -> str:
+        return f"{self.name}, {self.rate.calls} per {self.rate.period_s:g} s"
+
 
 @dataclass(frozen=True, slots=True)
 class Quota:

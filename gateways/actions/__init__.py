@@ -1,5 +1,6 @@
 """Every write to gateways, publications and what was pushed. Other apps import from here."""
 
+from gateways.actions.call_logs import keep_call_logs
 from gateways.actions.deployments import ask_deployment
 from gateways.actions.drift import adopt_drift, ignore_drift, overwrite_drift
 from gateways.actions.gateways import (
@@ -36,6 +37,7 @@ __all__ = [
     "ignore_drift",
     "inspect_after_push",
     "inspect_gateway",
+    "keep_call_logs",
     "mark_behind",
     "overdue_runs",
     "overwrite_drift",

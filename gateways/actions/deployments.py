@@ -16,6 +16,7 @@ from audit.actions import record_event
 from audit.models import AuditEvent
 from gateways.engine.changes import ChangeSet
 from gateways.engine.document import Ref
+from gateways.engine.driver import Wait
 from gateways.models import Deployment, DeploymentStep, Gateway
 from teams.models import SYSTEM
 
@@ -122,9 +123,9 @@ class Journal:
         deployment.updated_count += counts["update"]
         deployment.deleted_count += counts["delete"]
 
-    def wait(self, message: str) -> Deployment | None:
+    def wait(self, wait: Wait) -> Deployment | None:
         """Put the Deployment, if there is one, back to those that wait for a run; it goes on where it stopped."""
-        self.end(_Step.DONE, message)
+        self.end(_Step.DONE)
         if self.deployment is None:
             return None
         with transaction.atomic():
@@ -138,7 +139,7 @@ class Journal:
                 deployment.finished_at = timezone.now()
             else:
                 deployment.move_to(_State.QUEUED)
-            deployment.message, deployment.speaker = message, _PORTAL
+            deployment.message, deployment.waits_on, deployment.speaker = wait.why, wait.on[:200], _PORTAL
             deployment.save()
         return deployment
 
@@ -196,8 +197,10 @@ class Journal:
 
     def _start(self, deployment: Deployment) -> None:
         deployment.move_to(_State.RUNNING)
-        deployment.started_at = self.steps[0].started_at if self.steps else timezone.now()
-        deployment.message = ""
+        begins = self.steps[0].started_at if self.steps else timezone.now()
+        deployment.started_at = deployment.started_at or begins
+        deployment.runs += 1
+        deployment.message = deployment.waits_on = ""
         deployment.save()
         deployment.steps.all().delete()
         self.deployment = deployment

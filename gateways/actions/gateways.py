@@ -16,7 +16,9 @@ from django.views.decorators.debug import sensitive_variables
 from apis.models import Environment
 from audit.actions import record_event
 from audit.models import ActionRefused
-from gateways.models import Gateway, GatewayListener, GatewayNode, Publication
+from aws.models import AwsAccount, Feature
+from gateways.models import Gateway, GatewayListener, GatewayNode, Publication, RemoteObject
+from gateways.queries.aws_held import HELD_SORTS
 from gateways.tokens import FORM, make_token, put_token
 from teams.models import Actor, Verb
 
@@ -25,11 +27,14 @@ MOST_OPTIONS = 20
 
 @dataclass(frozen=True, slots=True)
 class ListenerValues:
-    """Where one environment is served: `port` on every node, `public_url` is the origin that callers use."""
+    """Where one environment is served: `port` on every node, `public_url` is the origin that callers use.
+
+    A gateway at AWS takes the environment alone.
+    """
 
     environment: Environment
-    port: int
-    public_url: str
+    port: int | None = None
+    public_url: str = ""
     host: str = ""
 
 
@@ -44,16 +49,23 @@ def create_gateway(
     listeners: Sequence[ListenerValues] = (),
     options: Mapping[str, str] | None = None,
     token: str = "",
+    aws_account: AwsAccount | None = None,
+    aws_region: str = "",
 ) -> tuple[Gateway, str]:
     """A new gateway and the token for its agents, which is shown this once; made unless `token` is given.
 
+    One of kind `aws` is in a Region of a connected account, and has no agents: its token is "".
     Raises PermissionDenied, ValidationError.
     """
     actor.require(Verb.GATEWAY_MANAGE)
-    value = token or make_token()
-    _check_token(value)
     gateway = Gateway(slug=slug, name=name, kind=kind, options=clean_options(options or {}))
-    put_token(gateway, value)
+    gateway.aws_account, gateway.aws_region = aws_account, aws_region
+    if gateway.is_at_aws:
+        check_aws_place(aws_account, aws_region)
+    value = "" if gateway.is_at_aws else token or make_token()
+    if value:
+        _check_token(value)
+        put_token(gateway, value)
     gateway.full_clean(exclude=["token_sealed", "token_digest"])
     gateway.save()
     _set_listeners(gateway, listeners)
@@ -71,7 +83,7 @@ def change_gateway(
     listeners: Sequence[ListenerValues] | None = None,
     drift_policy: str | None = None,
 ) -> Gateway:
-    """Change what is given; `listeners` replaces them all. Short name and kind stay for good.
+    """Change what is given; `listeners` replaces them all. Short name, kind and place at AWS stay for good.
 
     Raises PermissionDenied, ValidationError, and ActionRefused for a listener that something is published on.
     """
@@ -95,10 +107,16 @@ def change_gateway(
 def set_token(gateway: Gateway, *, actor: Actor, token: str = "") -> str:
     """Another token for the agents, which is shown this once. The old one ends at once.
 
-    Raises PermissionDenied, ValidationError.
+    Raises PermissionDenied, ValidationError, and ActionRefused for a gateway without agents.
     """
     actor.require(Verb.GATEWAY_MANAGE)
     gateway = Gateway.objects.select_for_update().get(pk=gateway.pk)
+    if gateway.is_at_aws:
+        raise ActionRefused(
+            _("%(gateway)s has no agents. The portal enters its AWS account as that account says.")
+            % {"gateway": gateway},
+            code="no_agents",
+        )
     value = token or make_token()
     _check_token(value)
     put_token(gateway, value)
@@ -119,6 +137,14 @@ def retire_gateway(gateway: Gateway, *, actor: Actor, note: str = "") -> Gateway
         )
     if gateway.retired_at is not None:
         raise ActionRefused(_("%(gateway)s is retired already.") % {"gateway": gateway})
+    if RemoteObject.objects.filter(gateway=gateway, sort__in=HELD_SORTS).exists():
+        raise ActionRefused(
+            _(
+                "Things on %(gateway)s are still being taken away at AWS. Retire it when it holds nothing there."
+            )
+            % {"gateway": gateway},
+            code="gateway_in_use",
+        )
     gateway.retired_at = timezone.now()
     gateway.save()
     record_event("gateway.retired", gateway, actor=actor, before=_summary(gateway), note=note)
@@ -215,11 +241,52 @@ def _require_same_host(gateway: Gateway, listener: GatewayListener | None, value
 
 def _set_listener(listener: GatewayListener, values: ListenerValues) -> None:
     listener.port, listener.host = values.port, values.host.strip().lower()
-    listener.public_url = clean_public_url(values.public_url)
-    if not 1 <= values.port <= 65_535:
-        raise ValidationError({"port": _("A port lies between 1 and 65535.")})
+    if listener.gateway.is_at_aws:
+        _require_bare(values)
+    else:
+        if not 1 <= (values.port or 0) <= 65_535:
+            raise ValidationError({"port": _("A port lies between 1 and 65535.")})
+        listener.public_url = clean_public_url(values.public_url)
     listener.full_clean()
     listener.save()
+
+
+def _require_bare(values: ListenerValues) -> None:
+    if values.port is not None or values.public_url or values.host:
+        raise ValidationError(
+            {
+                "listeners": _(
+                    "API Gateway gives each publication an address of its own. Name the environment alone."
+                )
+            }
+        )
+
+
+def check_aws_place(account: AwsAccount | None, region: str) -> None:
+    """Raises ValidationError where no gateway can be made.
+
+    Locks the account's row: two that are made at once in one Region wait for each other here.
+    """
+    if account is None:
+        raise ValidationError({"aws_account": _("Choose the AWS account that the gateway is in.")})
+    account = AwsAccount.objects.select_for_update().get(pk=account.pk)
+    words = {"account": account, "region": region, "regions": ", ".join(account.regions)}
+    if account.state != AwsAccount.State.CONNECTED:
+        words["state"] = str(AwsAccount.State(account.state).label).lower()
+        unready = _(
+            "%(account)s is not connected (%(state)s). Prove it first, then register a gateway in it."
+        )
+        raise ValidationError({"aws_account": unready % words})
+    if Feature.REST not in account.features:
+        off = _("REST APIs are not switched on for %(account)s. Switch them on there, and prove it again.")
+        raise ValidationError({"aws_account": off % words})
+    if region not in account.regions:
+        unknown = _("%(account)s is not used in “%(region)s”. Choose one of its Regions: %(regions)s.")
+        raise ValidationError({"aws_region": unknown % words})
+    there = Gateway.objects.active().filter(aws_account=account, aws_region=region).first()
+    if there is not None:
+        taken = _("%(gateway)s is API Gateway in %(region)s of %(account)s already. Publish on that one.")
+        raise ValidationError({"aws_region": taken % {**words, "gateway": there}})
 
 
 def _check_token(value: str) -> None:
@@ -234,6 +301,11 @@ def _summary(gateway: Gateway) -> dict[str, Any]:
         "kind": gateway.kind,
         "options": sorted(gateway.options),
         "drift_policy": gateway.drift_policy,
+        **(
+            {"aws_account": gateway.aws_account.slug, "aws_region": gateway.aws_region}
+            if gateway.aws_account
+            else {}
+        ),
         "listeners": [
             {"environment": row.environment.slug, "port": row.port, "host": row.host, "url": row.public_url}
             for row in listeners

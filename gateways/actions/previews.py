@@ -9,17 +9,19 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from apis.models import ApiVersion
+from apis.models import ApiVersion, UpstreamBinding
 from audit.models import ActionRefused
 from gateways.actions.publications import PlaceToPublish, publish_to
 from gateways.comparison import Comparison, compare
 from gateways.connections import counted_nodes, driver_for
 from gateways.desired import desired_objects
+from gateways.drivers.aws.openapi.found import Trap
 from gateways.egress import refusal_of_target
 from gateways.engine.changes import ChangeSet, Create, Update
 from gateways.engine.document import Document, Grant, Key, Kind
 from gateways.engine.driver import DriverError
 from gateways.models import Gateway, Publication
+from gateways.queries.aws_capabilities import taken_at_aws, traps_of
 from gateways.queries.capabilities import shortfalls_of
 from gateways.queries.overview import VisibleChanges, visible_part
 from teams.models import Actor
@@ -28,7 +30,9 @@ from teams.models import Actor
 @dataclass(frozen=True, slots=True)
 class Preview:
     """What one gateway would be given. `error` is why it could not be looked at; `refused` why the portal
-    itself would not publish there. `keys` counts the keys that come with the subscriptions that change.
+    itself would not publish there. `traps` are the places that a gateway at AWS takes otherwise than written, `takes`
+    says what it eats of the account's quotas.
+    `keys` counts the keys that come with the subscriptions that change.
     `after_runtime`: AI runtimes get it first, and this gateway when they have proved that they hold it."""
 
     gateway: Gateway
@@ -37,6 +41,8 @@ class Preview:
     counts: dict[str, int] = field(default_factory=dict)
     keys: int = 0
     shortfalls: tuple[Any, ...] = ()
+    traps: tuple[Trap, ...] = ()
+    takes: tuple[Any, ...] = ()
     error: str = ""
     refused: str = ""
     after_runtime: bool = False
@@ -66,24 +72,47 @@ def _preview(version: ApiVersion, places: list[PlaceToPublish], *, actor: Actor,
         with transaction.atomic():
             made = publish_to(version, places, actor=actor, base_path=base_path)
             desired = desired_objects(gateway, ahead=True)
-            own = {publication.public_id for publication in made}
-            shortfalls = _shortfalls(gateway, made)
+            own = {name for p in made for name in (p.public_id, p.revision.public_id)}
+            shortfalls, traps, takes = (look(gateway, made) for look in (_shortfalls, _traps, _takes))
             is_ai = any(publication.revision.upstream.is_ai for publication in made)
             transaction.set_rollback(True)
     except ActionRefused as refused:
         return Preview(gateway, tuple(places), refused=refused.message)
     except ValidationError as invalid:
         return Preview(gateway, tuple(places), refused=" ".join(invalid.messages))
-    preview = Preview(gateway, tuple(places), shortfalls=shortfalls, after_runtime=is_ai)
+    preview = Preview(
+        gateway, tuple(places), shortfalls=shortfalls, traps=traps, takes=takes, after_runtime=is_ai
+    )
     return _looked_at(preview, desired, own, actor)
 
 
 def _shortfalls(gateway: Gateway, publications: Sequence[Publication]) -> tuple[Any, ...]:
     found: list[Any] = []
     for publication in publications:
-        bindings = publication.revision.upstream.bindings.filter(environment=publication.environment)
-        found += shortfalls_of(gateway, bindings.first())
-    return tuple(dict.fromkeys(found))
+        found += shortfalls_of(gateway, _binding(publication), publication.revision)
+    return tuple(dict.fromkeys(map(str, found)))
+
+
+def _traps(gateway: Gateway, publications: Sequence[Publication]) -> tuple[Trap, ...]:
+    """What a gateway at AWS takes otherwise than it is written. It is the same document in each environment."""
+    if not gateway.is_at_aws:
+        return ()
+    bound = ((publication, _binding(publication)) for publication in publications)
+    found = (traps_of(p.environment, binding, p.revision) for p, binding in bound if binding is not None)
+    return tuple(dict.fromkeys(trap for traps in found for trap in traps))
+
+
+def _takes(gateway: Gateway, publications: Sequence[Publication]) -> tuple[Any, ...]:
+    """What they take of the quotas of an AWS account."""
+    if not gateway.is_at_aws:
+        return ()
+    said = (words for p in publications for words in taken_at_aws(gateway, p.environment, p.revision))
+    return tuple(dict.fromkeys(map(str, said)))
+
+
+def _binding(publication: Publication) -> UpstreamBinding | None:
+    bindings = publication.revision.upstream.bindings.filter(environment=publication.environment)
+    return bindings.select_related("environment", "upstream").first()
 
 
 def _looked_at(preview: Preview, desired: Document, own: set[str], actor: Actor) -> Preview:

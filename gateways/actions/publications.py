@@ -16,6 +16,7 @@ from audit.actions import record_event
 from audit.models import ActionRefused
 from gateways.actions.deployments import ask_deployment
 from gateways.models import BasePathClaim, Gateway, GatewayListener, Publication
+from gateways.queries.aws_capabilities import closed_to
 from gateways.queries.capabilities import refusals_of
 from gateways.queries.places import with_runtimes
 from subscriptions.actions import tell_subscribers
@@ -96,7 +97,7 @@ def roll_back(publication: Publication, revision: Revision, *, actor: Actor, not
     if revision.pk == publication.revision_id:
         raise ActionRefused(_("Revision %(n)s is served already.") % {"n": revision.number})
     binding = _binding(revision, publication.environment)
-    refuse_if_unable(gateway, publication.environment, binding)
+    refuse_if_unable(gateway, publication.environment, binding, revision)
     before = {"revision": publication.revision.number}
     publication.revision = revision
     publication.full_clean()
@@ -152,7 +153,7 @@ def _publish_one(
     gateway, environment = _lock(place.gateway.pk), place.environment
     actor.require(Verb.API_PUBLISH, version.api.team)
     listener = check_place(gateway, environment, version)
-    refuse_if_unable(gateway, environment, _binding(revision, environment))
+    refuse_if_unable(gateway, environment, _binding(revision, environment), revision)
     found = Publication.objects.select_for_update().filter(
         api_version=version, gateway=gateway, environment=environment
     ).first()  # fmt: skip
@@ -197,12 +198,17 @@ def check_place(gateway: Gateway, environment: Environment, version: ApiVersion)
             % {"team": version.api.team, "environment": environment},
             code="environment_closed",
         )
+    closed = closed_to(gateway.aws_account, version.api.team)
+    if closed:
+        raise ActionRefused(closed, code="aws_account_closed")
     return listener
 
 
-def refuse_if_unable(gateway: Gateway, environment: Environment, binding: UpstreamBinding) -> None:
-    """Raise ActionRefused where the gateway cannot do what no API may go without."""
-    for refusal in refusals_of(gateway, environment, binding):
+def refuse_if_unable(
+    gateway: Gateway, environment: Environment, binding: UpstreamBinding, revision: Revision
+) -> None:
+    """Raise ActionRefused where the gateway cannot do what no API may go without, or cannot be given `revision`."""
+    for refusal in refusals_of(gateway, environment, binding, revision):
         raise ActionRefused(refusal, code="gateway_unable")
 
 
@@ -255,6 +261,14 @@ def clean_base_path(path: str) -> str:
 def _claim(publication: Publication, listener: GatewayListener, wanted: str) -> BasePathClaim:
     """The claim of a publication, whose gateway's row is locked. Raises ActionRefused, ValidationError."""
     held = _held_claim(publication, listener)
+    if wanted and publication.gateway.is_at_aws:
+        raise ActionRefused(
+            _(
+                "API Gateway gives the publication an address of its own. Leave the base path empty for %(gateway)s."
+            )
+            % {"gateway": publication.gateway},
+            code="no_base_path",
+        )
     if held is not None:
         if wanted and clean_base_path(wanted) != held.path:
             raise ActionRefused(

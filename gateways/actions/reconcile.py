@@ -316,7 +316,7 @@ class _Run:
             retry_at=_in(timedelta(seconds=max(LEAST_WAIT_S, wait.seconds))),
         )
         ring([self.gateway.pk], in_s=max(LEAST_WAIT_S, wait.seconds))
-        return self.journal.wait(wait.why)
+        return self.journal.wait(wait)
 
     def _message(self, result: _Result) -> str:
         """The words of whoever did not agree, first of all the gateway's."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from django.db.models import Q
 from django.utils import timezone
@@ -15,6 +16,9 @@ from gateways.enforcement.subjects import Subject
 from gateways.engine.document import Kind, Ref
 from gateways.models import AppliedObject, Deployment, DriftFinding, Gateway, GatewayNode
 from teams.models import Actor, Verb
+
+SPREADS = timedelta(minutes=5)
+"""After so long all of AWS knows of a key; AWS promises no time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ class _Evidence:
     gateways: Mapping[int, Gateway]
     nodes: Mapping[int, tuple[NodeLine, ...]]
     failures: Mapping[int, str]
+    waits: Mapping[int, str]
     drift: Mapping[int, _Drift]
 
 
@@ -65,7 +70,12 @@ def _gather(subjects: Iterable[Subject], *, tell_all: bool) -> _Evidence:
     ids |= _where_found(subject.main for subject in subjects if subject.ended)
     gateways = {gateway.pk: gateway for gateway in Gateway.objects.active().filter(pk__in=ids)}
     return _Evidence(
-        rows, gateways, _node_lines(gateways), _failures(gateways, tell_all=tell_all), _drift(gateways, names)
+        rows,
+        gateways,
+        _node_lines(gateways),
+        _failures(gateways, tell_all=tell_all),
+        _waits(gateways),
+        _drift(gateways, names),
     )
 
 
@@ -127,8 +137,24 @@ def _failures(gateways: Mapping[int, Gateway], *, tell_all: bool) -> dict[int, s
 def _next_attempt(gateway: Gateway) -> str:
     if gateway.retry_at is None:
         return _("The gateway did not take the last push. The next attempt is under way.")
-    seconds = max(1, round((gateway.retry_at - timezone.now()).total_seconds()))
-    return _("The gateway did not take the last push. The next attempt is in %(n)s s.") % {"n": seconds}
+    words = _("The gateway did not take the last push. The next attempt is in %(n)s s.")
+    return words % {"n": _seconds_to(gateway.retry_at)}
+
+
+def _seconds_to(moment: datetime) -> int:
+    return max(1, round((moment - timezone.now()).total_seconds()))
+
+
+def _waits(gateways: Mapping[int, Gateway]) -> dict[int, str]:
+    """What the pushes that were begun and not ended wait on. It names a limit, and nothing of anybody's."""
+    found: dict[int, str] = {}
+    waiting = Deployment.objects.waiting().filter(gateway__in=gateways).order_by()
+    for pk, limit in waiting.values_list("gateway", "waits_on"):
+        why = _("Waits on %(limit)s") % {"limit": limit} if limit else _("Waits for AWS")
+        at = gateways[pk].retry_at
+        goes_on = _("goes on in %(n)s s.") % {"n": _seconds_to(at)} if at else _("goes on now.")
+        found[pk] = f"{why}, {goes_on}"
+    return found
 
 
 def _enforcement(subject: Subject, evidence: _Evidence) -> Enforcement:
@@ -144,9 +170,11 @@ def _enforcement(subject: Subject, evidence: _Evidence) -> Enforcement:
         elif row is not None and row.digest:
             segments.append(_still_there(pk, evidence))
         elif subject.ended and _may_come_yet(subject, row, evidence.gateways[pk]):
-            segments.append(_segment(pk, evidence, State.REMOVING, None))
+            note = evidence.waits.get(pk, "")
+            segments.append(_segment(pk, evidence, State.REMOVING, None, note=note))
         elif subject.ended and row is not None:
-            segments.append(_segment(pk, evidence, State.REMOVED, row))
+            note = _spreading(subject.main, row, evidence.gateways[pk])
+            segments.append(_segment(pk, evidence, State.REMOVED, row, note=note))
     return Enforcement(subject.kind, subject.main.id, tuple(segments), subject.remark)
 
 
@@ -171,17 +199,28 @@ def _wanted(pk: int, needs: Mapping[Ref, str], main: Ref, evidence: _Evidence) -
     if live and drift:
         return _segment(pk, evidence, State.DRIFTED, own, note=drift)
     if live:
-        return _segment(pk, evidence, State.LIVE, own)
+        return _segment(pk, evidence, State.LIVE, own, note=_spreading(main, own, evidence.gateways[pk]))
     if pk in evidence.failures:
         return _segment(pk, evidence, State.FAILED, None, note=evidence.failures[pk])
-    return _segment(pk, evidence, State.PUSHING, None)
+    return _segment(pk, evidence, State.PUSHING, None, note=evidence.waits.get(pk, ""))
 
 
 def _still_there(pk: int, evidence: _Evidence) -> Segment:
     if pk in evidence.failures:
         note = _("Still in force there. %(why)s") % {"why": evidence.failures[pk]}
         return _segment(pk, evidence, State.FAILED, None, note=note)
-    return _segment(pk, evidence, State.REMOVING, None)
+    return _segment(pk, evidence, State.REMOVING, None, note=evidence.waits.get(pk, ""))
+
+
+def _spreading(main: Ref, row: AppliedObject | None, gateway: Gateway) -> str:
+    """What is to be said of a key that AWS has just confirmed: not all of AWS knows of it at once."""
+    if not gateway.is_at_aws or main.kind is not Kind.KEY or row is None:
+        return ""
+    if timezone.now() - row.confirmed_at > SPREADS:
+        return ""
+    if row.digest:
+        return _("Confirmed by AWS, which spreads the word: calls may be refused for some minutes yet.")
+    return _("Switched off at AWS, which spreads the word: calls may get through for some minutes yet.")
 
 
 def _segment(

@@ -52,7 +52,7 @@ class DriverError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """Where one Environment is served on a gateway: `port` on every node, `host` empty for any."""
+    """Where one Environment is served on a gateway: `port` on every node (0: it has no ports), `host` empty for any."""
 
     environment: str
     port: int
@@ -114,10 +114,13 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """A push goes on after so many seconds; `why` is for people."""
+    """A push goes on after so many seconds. `why` is for those who oversee the gateway; `on` names a limit of the
+    vendor, where it is one, and nothing of anybody's.
+    """
 
     seconds: float
     why: str
+    on: str = ""
 
 
 @dataclass(frozen=True, slots=True)

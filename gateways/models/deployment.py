@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from audit.models import Record, RecordQuerySet, Stateful, TonedChoices
@@ -20,6 +22,10 @@ class DeploymentQuerySet(RecordQuerySet["Deployment"]):
         """Deployments of visible gateways; what of their changes is shown is cut to the reader elsewhere."""
         return self.filter(gateway__in=Gateway.objects.visible_to(actor))
 
+    def waiting(self) -> DeploymentQuerySet:
+        """Those that were begun and go on when a vendor lets them; one of a gateway at most."""
+        return self.filter(state=Deployment.State.QUEUED, started_at__isnull=False)
+
 
 class Deployment(Stateful, Record):
     """What a reconcile set out to do (`changes`, without secrets), its steps and its outcome.
@@ -28,7 +34,8 @@ class Deployment(Stateful, Record):
     `message` says what did not go through, in the words of `speaker`. `cause` is the public id of the audit
     event that rang, where one did; `asked_by` names who asked for this run, and `forced` is set where that
     person confirmed deletions that were held back. One queued row per gateway is enough: a run takes
-    everything with it. One that has to wait for a limit of a vendor is queued again, with the reason as `message`.
+    everything with it. One that has to wait for a limit of a vendor is queued again: `message` says why, `waits_on`
+    names the limit and nothing of anybody's, and `runs` counts how often it was taken up.
     """
 
     public_id_prefix = "dep"
@@ -41,6 +48,11 @@ class Deployment(Stateful, Record):
         REFUSED = "refused", "fail", _("Refused by the gateway")
         FAILED = "failed", "fail", _("Failed")
         CANCELLED = "cancelled", "off", _("Cancelled")
+
+    class Pause(TonedChoices):
+        """Of one that was begun and is queued again."""
+
+        WAITING = "waiting", "hold", _("Waits for a limit")
 
     moves: ClassVar = {
         State.QUEUED: frozenset({State.RUNNING, State.CANCELLED}),
@@ -75,6 +87,8 @@ class Deployment(Stateful, Record):
     message = models.TextField(blank=True)
     speaker = models.CharField(max_length=8, choices=Speaker, default=Speaker.PORTAL, db_default="portal")
     started_at = models.DateTimeField(null=True)
+    waits_on = models.CharField(max_length=200, blank=True, default="", db_default="")
+    runs = models.PositiveIntegerField(default=0, db_default=0)
     finished_at = models.DateTimeField(null=True)
 
     objects: ClassVar[DeploymentQuerySet] = DeploymentQuerySet.as_manager()  # type: ignore[assignment]
@@ -115,6 +129,22 @@ class Deployment(Stateful, Record):
     @property
     def is_over(self) -> bool:
         return self.finished_at is not None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it was begun and goes on when a vendor lets it."""
+        return self.state == self.State.QUEUED and self.started_at is not None
+
+    @property
+    def shown_state(self) -> TonedChoices:
+        """Its state as people read it: one that waits for a limit is no longer in the queue for a worker."""
+        return self.Pause.WAITING if self.is_waiting else self.State(self.state)
+
+    @property
+    def goes_on_at(self) -> datetime | None:
+        """When one that waits goes on; None: now, or it does not wait."""
+        at = self.gateway.retry_at if self.is_waiting else None
+        return at if at is not None and at > timezone.now() else None
 
     @property
     def later(self) -> Deployment | None:

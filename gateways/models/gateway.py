@@ -120,11 +120,21 @@ class Gateway(Record):
                 violation_error_message=_(
                     "AWS API Gateway needs an account and a Region, and no other kind has them."
                 ),
-            )
+            ),
         ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_at_aws(self) -> bool:
+        """Whether it is API Gateway: no agents and ports, and each publication gets an address of its own."""
+        return self.kind == self.Kind.AWS
+
+    @property
+    def has_nodes(self) -> bool:
+        """Whether processes of it report to the portal."""
+        return self.kind not in (self.Kind.AWS, self.Kind.MEMORY)
 
     @property
     def audit_team_id(self) -> str:
@@ -133,15 +143,19 @@ class Gateway(Record):
 
 
 class GatewayListener(Record):
-    """Where one Environment is served: `port` on every node, `public_url` is what callers use."""
+    """Where one Environment is served: `port` on every node, `public_url` is what callers use.
+
+    A gateway at AWS has neither: that there is a listener says that the Environment is served there, and the address
+    comes with each publication (`gateways/queries/addresses.py`).
+    """
 
     public_id_prefix = "lsn"
 
     gateway = models.ForeignKey(Gateway, on_delete=models.PROTECT, related_name="listeners")
     environment = models.ForeignKey(Environment, on_delete=models.PROTECT, related_name="listeners")
-    port = models.PositiveIntegerField(_("port"))
+    port = models.PositiveIntegerField(_("port"), null=True, blank=True)
     host = models.CharField(_("host"), max_length=253, blank=True)
-    public_url = models.CharField(_("public address"), max_length=300)
+    public_url = models.CharField(_("public address"), max_length=300, blank=True)
 
     class Meta:
         ordering = ["gateway", "environment__position"]
@@ -150,6 +164,11 @@ class GatewayListener(Record):
                 fields=["gateway", "environment"], name="gateway_listener_environment_once"
             ),
             models.UniqueConstraint(fields=["gateway", "port", "host"], name="gateway_listener_address_once"),
+            models.CheckConstraint(
+                condition=Q(port=None, host="", public_url="") | Q(port__isnull=False) & ~Q(public_url=""),
+                name="gateway_listener_port_with_address",
+                violation_error_message=_("A listener has both a port and an address, or neither."),
+            ),
         ]
 
     def __str__(self) -> str:

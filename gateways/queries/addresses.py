@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from apis.models import ApiVersion, Environment, Operation
 from apis.spec.samples import code_samples, example_call
 from apis.spec.served import served_document
-from gateways.models import Gateway, GatewayListener, Publication
+from gateways.drivers.aws.places import stage_url
+from gateways.drivers.aws.work import STAGES
+from gateways.models import Gateway, GatewayListener, Publication, RemoteObject
 from subscriptions.models import Subscription
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One publication as callers see it. `url` has no slash at its end."""
+    """One publication as callers see it. `url` has no slash at its end; it is empty while it is not known yet."""
 
     publication: Publication
     environment: Environment
@@ -25,7 +27,8 @@ class Address:
 
 
 def addresses_of(publications: Iterable[Publication]) -> list[Address]:
-    """The addresses of `publications` that have a listener, in the order of the environments; one more query.
+    """The addresses of `publications` that have a listener, in the order of the environments; one more query, two
+    where some are at AWS.
 
     Needs claim, gateway and environment loaded.
     """
@@ -34,12 +37,41 @@ def addresses_of(publications: Iterable[Publication]) -> list[Address]:
         (listener.gateway_id, listener.environment_id): listener.public_url
         for listener in GatewayListener.objects.filter(gateway__in={p.gateway_id for p in found})
     }
+    stages = _stage_urls([p for p in found if p.gateway.is_at_aws])
     addresses = [
-        Address(p, p.environment, p.gateway, f"{listeners[p.gateway_id, p.environment_id]}{p.claim.path}")
+        Address(p, p.environment, p.gateway, _url(p, listeners[p.gateway_id, p.environment_id], stages))
         for p in found
         if (p.gateway_id, p.environment_id) in listeners
     ]
     return sorted(addresses, key=lambda a: (a.environment.position, a.environment.slug, a.gateway.name))
+
+
+def _url(publication: Publication, origin: str, stages: Mapping[str, str]) -> str:
+    if publication.gateway.is_at_aws:
+        return stages.get(publication.public_id, "")
+    return f"{origin}{publication.claim.path}"
+
+
+def _stage_urls(publications: Sequence[Publication]) -> dict[str, str]:
+    """The addresses that AWS gave to `publications`, by their public ids; of those whose stage is there."""
+    if not publications:
+        return {}
+    stages = RemoteObject.objects.filter(
+        sort=STAGES,
+        gateway__in={p.gateway_id for p in publications},
+        name__in=[p.public_id for p in publications],
+        value__stage__isnull=False,
+    )
+    rows = stages.select_related("gateway__aws_account").order_by()
+    return {
+        row.name: stage_url(
+            row.value["api"],
+            row.value["stage"],
+            region=row.gateway.aws_region,
+            endpoint_url=row.gateway.aws_account.endpoint_url if row.gateway.aws_account else "",
+        )
+        for row in rows
+    }
 
 
 def addresses_of_version(version: ApiVersion) -> list[Address]:
@@ -68,7 +100,9 @@ def published_document(version: ApiVersion, *, environment: str = "") -> dict[st
 
     Of several revisions on gateways it is the one of the first address; `environment` (a slug) narrows.
     """
-    addresses = [a for a in addresses_of_version(version) if environment in ("", a.environment.slug)]
+    addresses = [
+        a for a in addresses_of_version(version) if a.url and environment in ("", a.environment.slug)
+    ]
     if not addresses:
         return None
     first = addresses[0]

@@ -10,7 +10,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from gateways.models import Deployment, DeploymentStep
+from gateways.models import AppliedObject, Deployment, DeploymentStep
 
 NAMES: dict[str, Any] = {
     "snapshot": _("Read what is decided"),
@@ -43,6 +43,8 @@ def shown_steps(deployment: Deployment, steps: Sequence[DeploymentStep], *, deta
     shown = [_shown(step, details=details) for step in steps]
     if deployment.is_over:
         return shown
+    if deployment.is_waiting:
+        return [*shown, ShownStep(_("Go on"), "hold", detail=deployment.waits_on)]
     done = {SAME.get(step.name, step.name) for step in steps}
     reached = max((EXPECTED.index(name) for name in done if name in EXPECTED), default=-1)
     return shown + [ShownStep(NAMES[name], "off") for name in EXPECTED[reached + 1 :]]
@@ -55,6 +57,18 @@ def _shown(step: DeploymentStep, *, details: bool) -> ShownStep:
         step.finished_at - step.started_at if step.finished_at else None,
         step.detail if details else "",
     )
+
+
+def proven_of(deployment: Deployment) -> int:
+    """How many of the changes of a push that comes in parts are in force and read back by now."""
+    total = deployment.created_count + deployment.updated_count + deployment.deleted_count
+    since = AppliedObject.objects.filter(
+        gateway=deployment.gateway_id, confirmed_at__gte=deployment.started_at, held_back_reason=""
+    )
+    names = {(change["kind"], change["id"]) for change in deployment.changes}
+    if len(names) < total:  # not all of them were kept
+        return min(total, since.count())
+    return sum(1 for name in since.values_list("kind", "object_id") if name in names)
 
 
 def elapsed(deployment: Deployment) -> timedelta | None:

@@ -10,8 +10,9 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
-from apis.models import PlanRevision, UpstreamBinding
+from apis.models import PlanRevision, Revision, UpstreamBinding
 from audit.models import TonedChoices
+from aws.models import AwsAccount
 from gateways.models import (
     AppliedObject,
     Deployment,
@@ -30,6 +31,7 @@ class Sync(TonedChoices):
 
     IN_STEP = "in_step", "live", _("In step")
     PUSHING = "pushing", "push", _("Pushing")
+    WAITING = "waiting", "hold", _("Waits for a limit")
     HELD_BACK = "held_back", "hold", _("In part held back")
     HELD = "held", "hold", _("Held: restored")
     FAILING = "failing", "fail", _("Not reached")
@@ -51,6 +53,10 @@ class Overview:
     held_back: int
     findings: int = 0
     """Open findings: what was seen there and nobody decided."""
+    waiting: Deployment | None = None
+    """A push that goes on when a limit of a vendor lets it."""
+    account: AwsAccount | None = None
+    """Where it is at AWS, as far as the reader may know of it."""
 
     @property
     def serving(self) -> int:
@@ -58,8 +64,8 @@ class Overview:
         return sum(1 for node in self.nodes if node.state == GatewayNode.State.SERVING)
 
 
-def overviews(gateways: QuerySet[Gateway]) -> list[Overview]:
-    """Every gateway of a queryset; a fixed number of queries."""
+def overviews(gateways: QuerySet[Gateway], actor: Actor | None = None) -> list[Overview]:
+    """Every gateway of a queryset, with its AWS account where `actor` may know of it; a fixed number of queries."""
     counted = gateways.annotate(
         published=Count("publications", filter=Q(publications__state=Publication.State.PUBLISHED))
     )
@@ -78,29 +84,43 @@ def overviews(gateways: QuerySet[Gateway]) -> list[Overview]:
     drifted = Counter(
         DriftFinding.objects.open().filter(gateway__in=found).values_list("gateway_id", flat=True)
     )
+    pushes = Deployment.objects.waiting().filter(gateway__in=found).select_related("gateway")
+    waiting = {one.gateway_id: one for one in pushes}
+    accounts = _accounts(found, actor) if actor is not None else {}
     return [
         Overview(
             gateway,
-            _sync(gateway, nodes[gateway.pk], held[gateway.pk], drifted[gateway.pk]),
+            _sync(gateway, nodes[gateway.pk], held[gateway.pk], drifted[gateway.pk], gateway.pk in waiting),
             tuple(nodes[gateway.pk]),
             tuple(listeners[gateway.pk]),
             gateway.published,
             held[gateway.pk],
             drifted[gateway.pk],
+            waiting.get(gateway.pk),
+            accounts.get(gateway.aws_account_id or 0),
         )
         for gateway in found
     ]
 
 
-def _sync(gateway: Any, nodes: Iterable[GatewayNode], held: int, drifted: int) -> Sync:
+def _accounts(gateways: Iterable[Gateway], actor: Actor) -> dict[int, AwsAccount]:
+    wanted = {gateway.aws_account_id for gateway in gateways if gateway.aws_account_id}
+    if not wanted:
+        return {}
+    return {account.pk: account for account in AwsAccount.objects.visible_to(actor).filter(pk__in=wanted)}
+
+
+def _sync(gateway: Any, nodes: Iterable[GatewayNode], held: int, drifted: int, is_waiting: bool) -> Sync:
     if gateway.retired_at is not None:
         return Sync.RETIRED
-    if gateway.kind != Gateway.Kind.MEMORY and not any(n.state != GatewayNode.State.AWAY for n in nodes):
+    if gateway.has_nodes and not any(n.state != GatewayNode.State.AWAY for n in nodes):
         return Sync.SILENT
     if gateway.held_since is not None:
         return Sync.HELD
     if gateway.failures:
         return Sync.FAILING
+    if is_waiting:
+        return Sync.WAITING
     waits = gateway.retry_at is not None  # for a person, or for an address that may become reachable
     if gateway.behind_since is not None and not waits:
         return Sync.PUSHING
@@ -165,7 +185,7 @@ def _visible_names(names: set[tuple[str, str]], actor: Actor) -> set[tuple[str, 
     return found
 
 
-OWN_KINDS = ("route", "upstream", "limit", "grant", "consumer", "key", "block")
+OWN_KINDS = ("route", "definition", "upstream", "limit", "grant", "consumer", "key", "block")
 """The kinds of object behind which stands a row of some team."""
 
 
@@ -176,6 +196,7 @@ def own_rows(kind: str, actor: Actor) -> QuerySet[Any] | None:
     subscriptions = Subscription.objects.filter(given)
     rows: dict[str, QuerySet[Any]] = {
         "route": Publication.objects.filter(api_version__api__team__in=apis),
+        "definition": Revision.objects.filter(api_version__api__team__in=apis),
         "upstream": UpstreamBinding.objects.filter(upstream__team__in=apis),
         "limit": PlanRevision.objects.filter(plan__api__team__in=apis),
         "grant": subscriptions,

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apis.models import ApiVersion, Environment
 from gateways.models import Gateway, GatewayListener, Publication
+from gateways.queries.aws_capabilities import closed_to
 from teams.models import Actor
 
 SMALL = 2
@@ -32,11 +33,11 @@ class PlaceOption:
 
 
 def place_options(version: ApiVersion, actor: Actor) -> list[PlaceOption]:
-    """Every environment of every gateway that `actor` sees, in order; five queries."""
+    """Every environment of every gateway that `actor` sees, in order; a fixed number of queries."""
     listeners = (
         GatewayListener.objects.filter(gateway__in=Gateway.objects.visible_to(actor).for_publishers())
-        .select_related("gateway", "environment")
-        .prefetch_related("environment__publishers")
+        .select_related("gateway__aws_account", "environment")
+        .prefetch_related("environment__publishers", "gateway__aws_account__teams")
         .order_by("environment__position", "environment__slug", "gateway__name")
     )
     known = {
@@ -74,6 +75,11 @@ def _obstacle(
         return _("Your team may not publish here. Ask an administrator.")
     if listener.environment_id not in bound:
         return _("The upstream has no address here yet.")
+    if runtimes is not None and listener.gateway.is_at_aws:
+        return _("API Gateway cannot reach the AI runtimes that answer this API.")
+    closed = closed_to(listener.gateway.aws_account, version.api.team)
+    if closed:
+        return closed
     if runtimes is not None and listener.environment_id not in runtimes:
         return _("No AI runtime serves this environment. Ask an administrator to add one.")
     return ""

@@ -14,18 +14,22 @@ SLUG = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
 
 
 class ListenerOut(serializers.Serializer[Any]):
-    """Where one environment is served."""
+    """Where one environment is served. At AWS without a port: each publication has an address of its own."""
 
     environment = serializers.SlugField(source="environment.slug")
-    port = serializers.IntegerField()
+    port = serializers.IntegerField(allow_null=True)
     host = serializers.CharField()
-    public_url = serializers.CharField()
+    public_url = serializers.CharField(allow_blank=True)
 
 
 class ListenerIn(serializers.Serializer[Any]):
+    """A port and an address; for a gateway of kind `aws` the environment alone."""
+
     environment = serializers.SlugField(max_length=48)
-    port = serializers.IntegerField(min_value=1, max_value=65_535)
-    public_url = serializers.CharField(max_length=300)
+    port = serializers.IntegerField(
+        min_value=1, max_value=65_535, required=False, default=None, allow_null=True
+    )
+    public_url = serializers.CharField(max_length=300, required=False, default="", allow_blank=True)
     host = serializers.CharField(max_length=253, required=False, default="", allow_blank=True)
 
 
@@ -59,10 +63,15 @@ class UnreadOut(serializers.Serializer[Any]):
 
 
 class GatewayOut(serializers.ModelSerializer[Gateway]):
-    """A data plane. `sync` says whether it has got what was decided."""
+    """A data plane. `sync` says whether it has got what was decided; `retry_at` is when a failed push or one that waits
+    goes on.
+
+    `aws_account` is empty for whoever may not know of the account.
+    """
 
     id = serializers.CharField(source="public_id", read_only=True)
     sync = serializers.SerializerMethodField()
+    aws_account = serializers.SerializerMethodField()
     listeners = ListenerOut(many=True, read_only=True)
     unread = UnreadOut(many=True, read_only=True)
 
@@ -73,10 +82,13 @@ class GatewayOut(serializers.ModelSerializer[Gateway]):
             "slug",
             "name",
             "kind",
+            "aws_account",
+            "aws_region",
             "sync",
             "listeners",
             "pushed_version",
             "behind_since",
+            "retry_at",
             "drift_policy",
             "inspected_at",
             "unread",
@@ -93,6 +105,10 @@ class GatewayOut(serializers.ModelSerializer[Gateway]):
         synced: dict[int, str] = self.context.get("sync", {})
         return synced.get(gateway.pk, "")
 
+    def get_aws_account(self, gateway: Gateway) -> str:
+        known: dict[int, str] = self.context.get("aws_accounts", {})
+        return known.get(gateway.pk, "")
+
 
 class GatewayIn(serializers.Serializer[Any]):
     slug = serializers.RegexField(SLUG, max_length=48)
@@ -100,6 +116,14 @@ class GatewayIn(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(choices=Gateway.Kind.choices)
     options = serializers.DictField(child=serializers.CharField(max_length=300), required=False, default=dict)
     listeners = ListenerIn(many=True, required=False, default=list)
+    aws_account = serializers.SlugField(
+        max_length=48,
+        required=False,
+        default="",
+        allow_blank=True,
+        help_text="Of kind `aws` alone: where it is.",
+    )
+    aws_region = serializers.CharField(max_length=24, required=False, default="", allow_blank=True)
 
 
 class GatewayChange(serializers.Serializer[Any]):
@@ -110,7 +134,7 @@ class GatewayChange(serializers.Serializer[Any]):
 
 
 class GatewayCreated(GatewayOut):
-    """A new gateway with the token of its agents, which is shown this once."""
+    """A new gateway with the token of its agents, which is shown this once; empty for one without agents."""
 
     token = serializers.SerializerMethodField()
 
@@ -157,6 +181,16 @@ class NoteOut(serializers.Serializer[Any]):
     held = serializers.BooleanField()
 
 
+class TrapOut(serializers.Serializer[Any]):
+    """A place in the document that API Gateway takes otherwise than it is written. `code` names the kind."""
+
+    pointer = serializers.CharField(allow_blank=True)
+    code = serializers.CharField()
+    what = serializers.CharField()
+    cure = serializers.CharField(allow_blank=True)
+    blocks = serializers.BooleanField()
+
+
 class CountsOut(serializers.Serializer[Any]):
     created = serializers.IntegerField()
     updated = serializers.IntegerField()
@@ -173,6 +207,8 @@ class PreviewOut(serializers.Serializer[Any]):
     others = serializers.IntegerField()
     keys = serializers.IntegerField()
     cannot = serializers.ListField(child=serializers.CharField())
+    traps = TrapOut(many=True)
+    takes = serializers.ListField(child=serializers.CharField(), help_text="Of the quotas of an AWS account.")
     error = serializers.CharField(allow_blank=True)
     refused = serializers.CharField(allow_blank=True)
 
@@ -186,7 +222,10 @@ class StepOut(serializers.Serializer[Any]):
 
 
 class DeploymentOut(serializers.ModelSerializer[Deployment]):
-    """One recorded push. What concerns other teams alone is counted in `others` and not shown."""
+    """One recorded push. What concerns other teams alone is counted in `others` and not shown.
+
+    One that waits for a limit of a vendor is `waiting`: queued again after `runs` runs, until `goes_on_at`.
+    """
 
     id = serializers.CharField(source="public_id", read_only=True)
     gateway = serializers.SlugField(source="gateway.slug", read_only=True)
@@ -196,6 +235,8 @@ class DeploymentOut(serializers.ModelSerializer[Deployment]):
     others = serializers.SerializerMethodField()
     steps = serializers.SerializerMethodField()
     message = serializers.SerializerMethodField()
+    waiting = serializers.BooleanField(source="is_waiting", read_only=True)
+    goes_on_at = serializers.DateTimeField(read_only=True, allow_null=True)
 
     class Meta:
         model = Deployment
@@ -205,6 +246,10 @@ class DeploymentOut(serializers.ModelSerializer[Deployment]):
             "state",
             "version",
             "attempt",
+            "runs",
+            "waiting",
+            "waits_on",
+            "goes_on_at",
             "asked_by",
             "counts",
             "changes",
@@ -269,7 +314,7 @@ class ReleaseIn(serializers.Serializer[Any]):
 
 
 class PublicationOut(serializers.ModelSerializer[Publication]):
-    """A version on a gateway. `address` is what callers put before the operation's path."""
+    """A version on a gateway. `address` is what callers put before the operation's path; empty while not known yet."""
 
     id = serializers.CharField(source="public_id", read_only=True)
     api = serializers.SerializerMethodField()
@@ -427,4 +472,4 @@ class AddressOut(serializers.Serializer[Any]):
     environment = serializers.SlugField(source="environment.slug")
     gateway = serializers.SlugField(source="gateway.slug")
     publication = serializers.CharField(source="publication.public_id")
-    url = serializers.CharField()
+    url = serializers.CharField(allow_blank=True, help_text="Empty while it is not known yet.")

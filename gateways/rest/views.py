@@ -17,6 +17,7 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer, ValidationError
 
 from apis.models import ApiVersion, Environment, Revision
+from aws.models import AwsAccount
 from gateways import actions
 from gateways.enforcement import enforcement_of, objects_of
 from gateways.models import Deployment, Gateway, Publication
@@ -66,16 +67,28 @@ class GatewayViewSet(ResourceViewSet[Gateway]):
     def get_serializer_context(self) -> dict[str, Any]:
         context = dict(super().get_serializer_context())
         if self.action in ("list", "retrieve", "create", "partial_update", "retire"):
-            shown = overviews(Gateway.objects.visible_to(self.actor))
+            shown = overviews(Gateway.objects.visible_to(self.actor), self.actor)
             context["sync"] = {one.gateway.pk: one.sync.value for one in shown}
+            context["aws_accounts"] = {one.gateway.pk: one.account.slug for one in shown if one.account}
         return context
 
     @extend_schema(request=shapes.GatewayIn, responses={201: shapes.GatewayCreated})
     def create(self, request: Request) -> Response:
-        """Register a gateway. The answer holds the token for its agents, this once."""
+        """Register a gateway. The answer holds the token for its agents, this once.
+
+        One of kind `aws` is in a Region of a connected account (`aws_account`, `aws_region`) and has no agents.
+        """
         values = read(request, shapes.GatewayIn)
         values["listeners"] = _listeners(values["listeners"])
+        values["aws_account"] = self._account(values["aws_account"])
         return self._created(*actions.create_gateway(actor=self.actor, **values))
+
+    def _account(self, slug: str) -> AwsAccount | None:
+        """The account of that short name. Raises ValidationError."""
+        found = AwsAccount.objects.visible_to(self.actor).filter(slug=slug).first()
+        if slug and found is None:
+            raise ValidationError({"aws_account": [f"There is no AWS account {slug}."]})
+        return found
 
     @sensitive_variables("token")
     def _created(self, gateway: Gateway, token: str) -> Response:
@@ -180,7 +193,7 @@ def _listeners(rows: list[dict[str, Any]]) -> list[actions.ListenerValues]:
     if missing:
         raise ValidationError({"listeners": [f"There is no environment {missing[0]}."]})
     return [
-        actions.ListenerValues(known[row["environment"]], row["port"], row["public_url"], row.get("host", ""))
+        actions.ListenerValues(known[row["environment"]], row["port"], row["public_url"], row["host"])
         for row in rows
     ]
 
@@ -195,6 +208,8 @@ def _preview(preview: actions.Preview) -> dict[str, Any]:
         "others": part.others if part else 0,
         "keys": preview.keys,
         "cannot": [str(words) for words in preview.shortfalls],
+        "traps": preview.traps,
+        "takes": preview.takes,
         "error": preview.error,
         "refused": preview.refused,
     }

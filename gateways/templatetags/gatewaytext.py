@@ -18,6 +18,7 @@ KINDS: dict[str, Any] = {
     "grant": _("Subscription"),
     "key": _("Key"),
     "block": _("Block"),
+    "definition": _("Document"),
     "file": _("File"),
     "listener": _("Listener"),
     "cluster": _("Cluster"),
@@ -38,10 +39,12 @@ def kind_name(kind: str) -> Any:
 
 @register.filter
 def change_name(change: Mapping[str, Any]) -> str:
-    """What a change is about: its label, and for a route its path."""
+    """What a change is about: its label, and for a route its path, or where it has an address of its own, its stage."""
     shown = change.get("after") or change.get("before") or {}
     path = shown.get("base_path")
     label = str(change.get("label") or change.get("id") or "")
+    if shown.get("definition"):
+        return f"{label} ({shown.get('environment', '')})"
     return f"{path} ({shown.get('environment', '')}), {label}" if path else label
 
 

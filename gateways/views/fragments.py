@@ -103,10 +103,12 @@ def call_samples(request: HtmxHttpRequest, public_id: str) -> HttpResponseBase:
         ),
         public_id=public_id,
     )
-    addresses = addresses_of_subscription(subscription)
+    found = addresses_of_subscription(subscription)
+    addresses = [address for address in found if address.url]
     context = {
         "subscription": subscription,
         "addresses": addresses,
+        "waits": found and not addresses,
         "samples": samples_for(addresses[0]) if addresses else [],
         "samples_id": f"call-{subscription.public_id}",
     }

@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
+from django.http import Http404
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -23,18 +24,21 @@ from gateways.actions import (
     set_token,
 )
 from gateways.actions.previews import preview_gateway
-from gateways.forms import GatewayForm, WithdrawForm
+from gateways.forms import AnyGatewayForm, AwsGatewayForm, GatewayForm, WithdrawForm
 from gateways.models import AppliedObject, Deployment, Gateway, GatewayNode, Publication
 from gateways.queries.addresses import addresses_of, with_places
+from gateways.queries.aws_held import held_there
+from gateways.queries.aws_places import free_aws_places
 from gateways.queries.capabilities import features_of
 from gateways.queries.drift import drift_waiting, looks
-from gateways.queries.history import elapsed, shown_steps
-from gateways.queries.overview import newest_deployments, overviews, visible_part
+from gateways.queries.history import elapsed, proven_of, shown_steps
+from gateways.queries.overview import Sync, newest_deployments, overviews, visible_part
 from gateways.views.lookup import find_gateway, managed_gateway
 from teams.access import HtmxHttpRequest, htmx_partial, page
 from teams.models import Verb
 
 State = Deployment.State
+MOVING = (Sync.PUSHING, Sync.WAITING)
 MOST_TOGETHER = 8
 PER_PAGE = 15
 PUBLISHED_PER_PAGE = 50
@@ -51,11 +55,11 @@ BY_ADDRESS = (
 def gateway_list(request: HtmxHttpRequest) -> HttpResponseBase:
     """Every gateway with its state."""
     gateways = Gateway.objects.visible_to(request.actor)
-    shown = overviews(gateways.active().order_by("name"))
+    shown = overviews(gateways.active().order_by("name"), request.actor)
     context = {
         "overviews": shown,
         "retired": gateways.filter(retired_at__isnull=False).count(),
-        "moving": any(one.sync == "pushing" for one in shown),
+        "moving": any(one.sync in MOVING for one in shown),
         "findings": drift_waiting(request.actor),
         "may_manage": request.actor.everywhere(Verb.GATEWAY_MANAGE),
     }
@@ -67,7 +71,7 @@ def gateway_list(request: HtmxHttpRequest) -> HttpResponseBase:
 def gateway_detail(request: HtmxHttpRequest, slug: str) -> HttpResponseBase:
     """One gateway: nodes, listeners, what is published, what was pushed."""
     gateway = find_gateway(request, slug)
-    [overview] = overviews(Gateway.objects.filter(pk=gateway.pk))
+    [overview] = overviews(Gateway.objects.filter(pk=gateway.pk), request.actor)
     everything = Publication.objects.current().filter(gateway=gateway)
     visible = everything.filter(api_version__api__team__in=request.actor.team_ids(Verb.API_VIEW))
     if request.actor.everywhere(Verb.API_VIEW):
@@ -83,6 +87,8 @@ def gateway_detail(request: HtmxHttpRequest, slug: str) -> HttpResponseBase:
         "deployments": Paginator(newest_deployments(gateway), PER_PAGE).get_page(request.GET.get("page")),
         "held": _held_back(gateway, request),
         "features": sorted(features_of(gateway)),
+        "at_aws": held_there(gateway) if gateway.is_at_aws else [],
+        "moving": overview.sync in MOVING,
         "look": looks([gateway])[0],
         "may_manage": request.actor.everywhere(Verb.GATEWAY_MANAGE),
         "may_compare": request.actor.may(Verb.GATEWAY_COMPARE),
@@ -150,6 +156,7 @@ def _card(deployment: Deployment, request: HtmxHttpRequest) -> dict[str, Any]:
         "steps": shown_steps(deployment, list(deployment.steps.all()), details=whole),
         "part": part,
         "total": total,
+        "proven": proven_of(deployment) if deployment.runs > 1 or deployment.is_waiting else None,
         "whole": whole,
         "took": elapsed(deployment),
     }
@@ -191,7 +198,9 @@ def deployment_force(request: HtmxHttpRequest, public_id: str) -> HttpResponseBa
 @page(Verb.GATEWAY_MANAGE, methods=("GET", "POST"))
 @sensitive_variables("token")
 def gateway_create(request: HtmxHttpRequest) -> HttpResponseBase:
-    """Register a gateway; its token is shown once, on the answer itself."""
+    """Register a gateway; its token is shown once, on the answer itself. `?kind=aws` is for one without agents."""
+    if request.GET.get("kind") == Gateway.Kind.AWS:
+        return _register_at_aws(request)
     form = GatewayForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         values = form.cleaned_data
@@ -209,11 +218,34 @@ def gateway_create(request: HtmxHttpRequest) -> HttpResponseBase:
     return _form_page(request, "gateways/gateway_form.html", {"form": form})
 
 
+def _register_at_aws(request: HtmxHttpRequest) -> HttpResponseBase:
+    places = free_aws_places(request.actor)
+    form = AwsGatewayForm(request.POST or None, places=places)
+    if request.method == "POST" and form.is_valid():
+        place, values = form.place_of(), form.cleaned_data
+        try:
+            gateway, _no_token = create_gateway(
+                actor=request.actor,
+                slug=values["slug"],
+                name=values["name"],
+                kind=Gateway.Kind.AWS,
+                listeners=form.listeners(),
+                aws_account=place.account,
+                aws_region=place.region,
+            )
+            messages.success(request, _("Registered. APIs can be published on it now."))
+            return redirect("gateway-detail", gateway.slug)
+        except ValidationError as error:
+            _add_errors(form, error)
+    return _form_page(request, "gateways/gateway_form.html", {"form": form, "at_aws": True, "places": places})
+
+
 @page(Verb.GATEWAY_VIEW, methods=("GET", "POST"))
 def gateway_edit(request: HtmxHttpRequest, slug: str) -> HttpResponseBase:
     """Change name and listeners."""
     gateway = managed_gateway(request, slug)
-    form = GatewayForm(request.POST or None, gateway=gateway)
+    form_class = AwsGatewayForm if gateway.is_at_aws else GatewayForm
+    form = form_class(request.POST or None, gateway=gateway)
     if request.method == "POST" and form.is_valid():
         try:
             change_gateway(
@@ -229,7 +261,8 @@ def gateway_edit(request: HtmxHttpRequest, slug: str) -> HttpResponseBase:
             _add_errors(form, error)
         except ActionRefused as refused:
             form.add_error(None, refused.message)
-    return _form_page(request, "gateways/gateway_form.html", {"form": form, "gateway": gateway})
+    context = {"form": form, "gateway": gateway, "at_aws": gateway.is_at_aws}
+    return _form_page(request, "gateways/gateway_form.html", context)
 
 
 @page(Verb.GATEWAY_VIEW, methods=("GET", "POST"))
@@ -237,6 +270,8 @@ def gateway_edit(request: HtmxHttpRequest, slug: str) -> HttpResponseBase:
 def gateway_token(request: HtmxHttpRequest, slug: str) -> HttpResponseBase:
     """Replace the token of the agents."""
     gateway = managed_gateway(request, slug)
+    if gateway.is_at_aws:  # there are none
+        raise Http404
     if request.method == "POST":
         token = set_token(gateway, actor=request.actor)
         return _show_token(request, gateway, token)
@@ -280,8 +315,9 @@ def _form_page(request: HtmxHttpRequest, template: str, context: dict[str, Any])
     return render(request, template, context, status=422 if request.method == "POST" else 200)
 
 
-def _add_errors(form: GatewayForm, error: ValidationError) -> None:
+def _add_errors(form: AnyGatewayForm, error: ValidationError) -> None:
     """Errors of the action where the form has such a field, else above it."""
     fields = error.message_dict if hasattr(error, "error_dict") else {"": error.messages}
     for name, words in fields.items():
-        form.add_error(name if name in form.fields else None, words)
+        field = "place" if name in ("aws_account", "aws_region") else name
+        form.add_error(field if field in form.fields else None, words)

@@ -9,6 +9,7 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from apis.models import ApiVersion
 from audit.models import ActionRefused
@@ -16,6 +17,7 @@ from gateways import enforcement
 from gateways.actions import preview_publishing, publish_to, roll_back, withdraw
 from gateways.actions.publications import default_base_path
 from gateways.forms import PublishForm, RollBackForm, WithdrawForm
+from gateways.going_back import kept_at_aws
 from gateways.models import Deployment, Publication
 from gateways.queries.addresses import addresses_of, with_places
 from gateways.queries.places import chosen_at_first, place_options
@@ -62,7 +64,8 @@ def _publish_form(request: HtmxHttpRequest, options: list[Any]) -> PublishForm:
 def _publish_page(
     request: HtmxHttpRequest, version: ApiVersion, options: list[Any], form: PublishForm, error: str
 ) -> HttpResponse:
-    held = next((o.publication.claim.path for o in options if o.publication is not None), "")
+    claims = (o.publication.claim for o in options if o.publication is not None and not o.gateway.is_at_aws)
+    held = next((claim.path for claim in claims), "")
     context = {
         "version": version,
         "api": version.api,
@@ -71,6 +74,7 @@ def _publish_page(
         "chosen": form.data.getlist("places") if form.is_bound else form.initial["places"],  # type: ignore[attr-defined]
         "error": error,
         "held_path": held,
+        "chooses_path": form.errors or not all(option.gateway.is_at_aws for option in options),
         "default_path": held or default_base_path(version),
         "ready": version.spec_id is not None and version.upstream_id is not None,
     }
@@ -131,9 +135,15 @@ def publication_roll_back(request: HtmxHttpRequest, public_id: str) -> HttpRespo
             return redirect(_progress_url([publication]))
         except ActionRefused as refused:
             error = refused.message
-    context = _about(publication) | {"form": form, "error": error}
+    context = _about(publication) | {"form": form, "error": error, "kept": _kept(publication, form)}
     status = 422 if request.method == "POST" else 200
     return render(request, "gateways/publication_roll_back.html", context, status=status)
+
+
+def _kept(publication: Publication, form: RollBackForm) -> frozenset[int]:
+    """The revisions of the form to which a gateway at AWS goes back by one call."""
+    revisions = form.fields["revision"].queryset.select_related("upstream")  # type: ignore[attr-defined]
+    return kept_at_aws(publication, revisions) if publication.gateway.is_at_aws else frozenset()
 
 
 @page(SIGNED_IN, methods=("GET", "POST"))
@@ -156,11 +166,12 @@ def publication_withdraw(request: HtmxHttpRequest, public_id: str) -> HttpRespon
 def _about(publication: Publication) -> dict[str, Any]:
     addresses = addresses_of([publication])
     version = publication.api_version
+    unknown = _("address not known yet") if publication.gateway.is_at_aws else publication.claim.path
     return {
         "publication": publication,
         "version": version,
         "api": version.api,
-        "url": addresses[0].url if addresses else publication.claim.path,
+        "url": next((address.url for address in addresses if address.url), unknown),
     }
 
 

@@ -28,7 +28,7 @@ from apis.actions import create_ai_upstream
 from apis.actions.search import refresh_search
 from apis.models import Api, ApiVersion, Plan, Visibility
 from audit.actions import record_event
-from gateways.actions import difference_of
+from gateways.actions import ListenerValues, create_gateway, difference_of
 from gateways.models import Deployment, DriftFinding, Gateway, GatewayNode
 from subscriptions.models import Block, Rotation, Subscription
 from teams.actions import create_approver_group, invite_member, notify
@@ -268,6 +268,15 @@ def _objects(
     old = make_function_version(function, 1, note="Merlin note")
     make_function_version(function, 2)
     make_alias(make_function_version(function, 3), previous=old)
+    create_gateway(
+        actor=SYSTEM,
+        slug="shared-sky",
+        name="Shared sky",
+        kind="aws",
+        aws_account=cloud,
+        aws_region="eu-central-1",
+        listeners=[ListenerValues(publication.environment)],
+    )
     account = factories.make_service_account(team, name="Merlin service")
     account_token, _value = factories.make_api_token(service_account=account)
     token, _value = factories.make_api_token(user=owner)

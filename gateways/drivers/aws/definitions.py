@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aws.client.account import Account
-from gateways.drivers.aws.openapi.found import CannotImport
+from gateways.drivers.aws.openapi.found import CannotImport, Trap
 from gateways.drivers.aws.openapi.rest import rest_document
 from gateways.drivers.aws.openapi.settings import (
     Authorizer,
@@ -63,6 +63,17 @@ def rendered(
     """The document of a REST API. Raises CannotImport with the traps, ValueError for settings that do not fit."""
     settings = _settings(definition, upstream, route, name, account)
     return canonical_json(rest_document(dict(definition.document), settings).document).encode()
+
+
+def traps_in(definition: Definition, upstream: Upstream, route: Route) -> tuple[Trap, ...]:
+    """What API Gateway would refuse of such a document, or else all that it takes otherwise than it is written."""
+    try:
+        settings = _settings(definition, upstream, route, "gatehouse", NOWHERE)
+        return rest_document(dict(definition.document), settings).notes
+    except CannotImport as error:
+        return error.traps
+    except ValueError as error:
+        return (Trap("", str(error), "", True, "settings"),)
 
 
 def refusal_of(definition: Definition, upstream: Upstream, route: Route) -> str:

@@ -13,7 +13,7 @@ from functools import partial
 from typing import ClassVar
 
 from aws.client.calls import Calls
-from gateways.drivers.aws import keys, plans, rest
+from gateways.drivers.aws import keys, logs, plans, rest
 from gateways.drivers.aws.adapt import adapt
 from gateways.drivers.aws.names import Names
 from gateways.drivers.aws.proof import confirmed
@@ -30,7 +30,8 @@ NODE = "aws"
 
 
 class AwsDriver:
-    """AWS API Gateway. Options: `prefix`, by which things of this installation are named."""
+    """AWS API Gateway. Options: `prefix`, by which things of this installation are named; `log_group`, where calls are
+    logged, empty where they are not; `partition` of AWS."""
 
     kind: ClassVar[str] = "aws"
     label: ClassVar[str] = "AWS API Gateway"
@@ -42,6 +43,8 @@ class AwsDriver:
             Feature.PROBLEM_ANSWERS,
             Feature.CORS,
             Feature.SLOW_RATES,
+            Feature.ENDLESS_STREAMS,
+            Feature.USAGE_FEED,
         }
     )
     renders_whole: ClassVar[bool] = False
@@ -92,6 +95,15 @@ class AwsDriver:
         """There is no agent that would fetch a configuration."""
         return b""
 
+    def keep_logs(self) -> None:
+        """See that calls of what is published are logged, or no longer are. Raises AwsError for what has to wait."""
+        work = self._new_work(Document(), lambda *_: None)
+        if logs.is_due(work):
+            logs.prepare(work)
+        for publication in work.holdings.resources(STAGES):
+            logs.keep(work, publication)
+        work.forget_past()
+
     def _note_in_force(self, work: Work) -> None:
         """Observed from now on is what is really there; what is neither desired nor there any more is forgotten."""
         now = in_force(work)
@@ -100,7 +112,11 @@ class AwsDriver:
         work.holdings.let_go(name for name in held.items if name not in now)
 
     def _new_work(self, desired: Document, progress: Progress) -> Work:
-        return Work(self._calls, self._holdings, self._names, desired, progress, self.clock)
+        options = self.connection.options
+        return Work(
+            self._calls, self._holdings, self._names, desired, progress, self.clock,
+            log_group=options.get("log_group", ""), partition=options.get("partition", "aws"),
+        )  # fmt: skip
 
     @property
     def _holdings(self) -> Holdings:
@@ -120,6 +136,8 @@ def _parts(work: Work) -> Iterator[_Part]:
     """What is to do, in order. Each part is worked out when its turn comes, by what those before it have done."""
     for name in keys.to_stop(work):
         yield Ref(Kind.KEY, name), f"switch off key {name}", partial(keys.stop, work, name)
+    if logs.is_due(work) and any(not rest.serves(work, route) for route in work.desired.of_kind(Route)):
+        yield None, "prepare the log of calls", partial(logs.prepare, work)
     yield from _publications(work)
     for tier in list(plans.tiers(work.desired).values()):
         if not work.resource(PLANS, tier.name).get("stage") and work.resource(STAGES, tier.route).get(

@@ -89,7 +89,7 @@ def _switch(work: Work, name: str, *, on: bool) -> None:
         work.call("UpdateApiKey", apiKey=known["id"], patchOperations=patch)
     except Missing:
         if on:
-            work.holdings.drop(KEYS, [name])  # it is taken in anew
+            work.past(KEYS, name, known["id"])  # it is taken in anew
             return
     work.keep(KEYS, name, {**known, "enabled": on})
 
@@ -207,6 +207,7 @@ def to_delete(work: Work) -> list[str]:
 
 def delete(work: Work, name: str) -> None:
     """Five a second at most: it can wait, the key is refused already. Raises AwsError."""
+    known = work.resource(KEYS, name)
     with suppress(Missing):
-        work.call("DeleteApiKey", apiKey=work.resource(KEYS, name)["id"])
-    work.holdings.drop(KEYS, [name])
+        work.call("DeleteApiKey", apiKey=known["id"])
+    work.past(KEYS, name, known["id"])

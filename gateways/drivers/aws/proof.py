@@ -15,16 +15,24 @@ ONE_BY_ONE = 20
 
 
 def confirmed(work: Work, changes: ChangeSet, now: Mapping[Ref, Item]) -> Verdict:
-    """Which of `changes` are in force, `now` being what should be. Raises DriverError when AWS cannot be asked."""
+    """Which of `changes` are in force, `now` being what should be.
+
+    What cannot be read now is not confirmed, and is read when the push goes on. Raises DriverError when AWS refuses to
+    be asked.
+    """
     proof = _Proof(work, changes)
     unconfirmed = {}
-    try:
-        for change in changes:
-            if _is_done(change, now) and proof.shows(change):
+    is_put_off = False
+    for change in changes:
+        try:
+            if not is_put_off and _is_done(change, now) and proof.shows(change):
                 continue
-            unconfirmed[change.ref] = "AWS does not show this change yet."
-    except AwsError as error:
-        raise DriverError(error.message, permanent=error.is_permanent) from error
+        except AwsError as error:
+            if error.is_permanent:
+                raise DriverError(error.message, permanent=True) from error
+            work.put_off(f"read back {change.ref}", error)
+            is_put_off = True
+        unconfirmed[change.ref] = "AWS does not show this change yet."
     return Verdict(changes.refs() - unconfirmed.keys(), unconfirmed, {"aws": "serving"}, work.wait())
 
 

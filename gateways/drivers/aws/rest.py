@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from aws.client.errors import Conflict, Missing
-from gateways.drivers.aws import plans
+from gateways.drivers.aws import logs, plans
 from gateways.drivers.aws.definitions import function_of, rendered
 from gateways.drivers.aws.names import statement_id
 from gateways.drivers.aws.work import APIS, PERMISSIONS, STAGES, Work
@@ -43,11 +43,16 @@ def publish(work: Work, route: Route) -> None:
         deployment = _deployment(work, api, route, wanted)
         _flip(work, api, route, deployment)
     except Missing:
-        _forget(
-            work, route.api_version, api
-        )  # somebody deleted it, or an answer to us was lost: it is made anew
+        # Somebody deleted it, or an answer to us was lost: it is made anew.
+        _forget(work, route.api_version, api)
         raise
-    stands = {"api": api, "stage": route.environment, "deployment": deployment, "wanted": wanted}
+    stands = {
+        "api": api,
+        "name": work.names.api(route),
+        "stage": route.environment,
+        "deployment": deployment,
+        "wanted": wanted,
+    }
     work.keep(STAGES, route.id, {**work.resource(STAGES, route.id), **stands})
 
 
@@ -67,6 +72,7 @@ def unpublish(work: Work, publication: str) -> None:
     if stage.get("stage"):
         _doubt(work, publication)
         _gone(work, "DeleteStage", restApiId=stage["api"], stageName=stage["stage"])
+        work.past(STAGES, publication, f"{stage['api']}:{stage['stage']}")
     work.holdings.drop(STAGES, [publication])
 
 
@@ -188,11 +194,13 @@ def _flip(work: Work, api: str, route: Route, deployment: str) -> None:
         work.call("CreateStage", **place, deploymentId=deployment, tags=tags)
     except Conflict:
         _point(work, api, route, deployment)  # made by a call whose answer was lost
+    else:
+        logs.update_stage(work, route.id, api, route.environment, [])
 
 
 def _point(work: Work, api: str, route: Route, deployment: str) -> None:
-    patch = [{"op": "replace", "path": "/deploymentId", "value": deployment}]
-    work.call("UpdateStage", restApiId=api, stageName=route.environment, patchOperations=patch)
+    flip = [{"op": "replace", "path": "/deploymentId", "value": deployment}]
+    logs.update_stage(work, route.id, api, route.environment, flip)
 
 
 def outdated(work: Work, route: Route) -> list[str]:

@@ -9,7 +9,8 @@ from functools import partial
 from typing import Any
 
 from aws.client.calls import Calls
-from aws.client.errors import AwsError, Lost, NotYet
+from aws.client.errors import AwsError, Lost, MustWait, NotYet, Throttled
+from aws.client.limits import limits_of
 from gateways.drivers.aws.names import Names
 from gateways.engine.document import Document, Ref
 from gateways.engine.driver import DriverError, Progress, Wait
@@ -23,6 +24,21 @@ LOOK_AGAIN_S = 10.0
 
 APIS, STAGES, PLANS, KEYS, PERMISSIONS = "rest_api", "stage", "usage_plan", "api_key", "permission"
 """The sorts of resources."""
+PAST = "past"
+"""What is no more at AWS, by its id there: logs that are read late still name it."""
+PAST_S = 45 * 86_400.0
+"""As long as it can be named: logs are kept for thirty days, calls counted for forty."""
+
+
+_REGIONAL = {"endpointConfiguration": {"types": ["REGIONAL"]}}
+"""The one type of API that is made here: the others eat other limits."""
+
+
+def limit_behind(error: AwsError) -> str:
+    """The limit of AWS that a call waits on, as AWS publishes it; empty for another reason to wait."""
+    if not isinstance(error, MustWait | Throttled):
+        return ""
+    return next(map(str, limits_of(error.service, error.operation, _REGIONAL)), "")
 
 
 @dataclass(slots=True)
@@ -36,6 +52,9 @@ class Work:
     progress: Progress
     clock: Callable[[], float] = time.time
     waits: list[Wait] = field(default_factory=list)
+    log_group: str = ""
+    """Where calls are logged; empty where they are not."""
+    partition: str = "aws"
 
     def call(self, operation: str, service: str = "apigateway", **params: Any) -> dict[str, Any]:
         """One call; the page of the push names it. Raises AwsError."""
@@ -53,11 +72,15 @@ class Work:
             if error.is_permanent:
                 offenders = (about,) if about else ()
                 raise DriverError(error.message, permanent=True, offenders=offenders) from error
-            seconds = error.retry_in_s or AGAIN_S
-            why = f"{error.message} It is looked for first." if isinstance(error, Lost) else error.message
-            self.waits.append(Wait(seconds, f"{what}: {why}"))
+            self.put_off(what, error)
             return False
         return True
+
+    def put_off(self, what: str, error: AwsError) -> None:
+        """Note that `what` waits, by an error that passes."""
+        seconds = error.retry_in_s or AGAIN_S
+        why = f"{error.message} It is looked for first." if isinstance(error, Lost) else error.message
+        self.waits.append(Wait(seconds, f"{what}: {why}", limit_behind(error)))
 
     def wait(self) -> Wait | None:
         """When to go on with what waits; the first that can."""
@@ -70,6 +93,16 @@ class Work:
     def keep(self, sort: str, name: str, value: Mapping[str, Any]) -> None:
         """Write one down."""
         self.holdings.keep(sort, {name: value})
+
+    def past(self, sort: str, name: str, at_aws: str) -> None:
+        """This is no more; what its id at AWS stood for is kept for those who read old logs."""
+        self.keep(PAST, f"{sort}/{at_aws}"[:120], {"name": name, "at": self.clock()})
+        self.holdings.drop(sort, [name])
+
+    def forget_past(self) -> None:
+        """Of what is long past nobody reads any more."""
+        past = self.holdings.resources(PAST)
+        self.holdings.drop(PAST, [name for name, one in past.items() if self.clock() - one["at"] > PAST_S])
 
     def made_once(
         self, sort: str, name: str, called: str, find: Callable[[str], str], make: Callable[[], str]
