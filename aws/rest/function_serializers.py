@@ -67,7 +67,7 @@ class FunctionVersionOut(serializers.ModelSerializer[FunctionVersion]):
     """A version. `number` is null until AWS has given one; `same_as` is the one that stands for it."""
 
     id = serializers.CharField(source="public_id", read_only=True)
-    same_as = serializers.IntegerField(source="same_as.number", read_only=True, default=None)
+    same_as = serializers.IntegerField(source="same_as.number", read_only=True, default=None, allow_null=True)
 
     class Meta:
         model = FunctionVersion
@@ -91,8 +91,8 @@ class FunctionAliasOut(serializers.ModelSerializer[FunctionAlias]):
 
     id = serializers.CharField(source="public_id", read_only=True)
     version = serializers.IntegerField(source="version.number", read_only=True)
-    second = serializers.IntegerField(source="second.number", read_only=True, default=None)
-    previous = serializers.IntegerField(source="previous.number", read_only=True, default=None)
+    second = serializers.IntegerField(source="second.number", read_only=True, default=None, allow_null=True)
+    previous = serializers.IntegerField(source="previous.number", read_only=True, default=None, allow_null=True)
 
     class Meta:
         model = FunctionAlias

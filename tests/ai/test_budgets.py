@@ -246,6 +246,7 @@ def test_a_new_budget_lets_calls_in_while_the_ledger_is_added_up_and_counts_them
     runtime: RuntimeProcess, vendor: Vendor, counters: redis.Redis
 ) -> None:
     runtime.load(snapshot(vendor.url, budgets=[budget(1_000_000_000, base=None)]))
+    wait_for_mark(runtime, 1)
     assert marks(runtime) == [FIRST]
     assert runtime.call(VALUES).status_code == 200
     runtime.load(snapshot(vendor.url, budgets=[budget(1_000_000_000, base=5_000)]))

@@ -114,7 +114,7 @@ def test_a_node_that_lost_everything_fetches_it_and_is_proven_again(
     node.stop()
     shutil.rmtree(node.state)
     node.start()
-    wait_for(lambda: ask(node, value) == 200)
+    wait_for(lambda: ask(node, value) == 200, 90)
     run(edge)
     assert state_of(credential) == ["live"]
     edge.refresh_from_db()

@@ -118,9 +118,9 @@ def take_in(work: Work, keys: Sequence[Key]) -> None:
     stopped = blocked(work.desired)
     # Before the call: a key whose answer is lost, and which is revoked meanwhile, must be found and switched off.
     asked = {key.id: {"asked_at": work.clock(), "plans": plan_ids(work, key)} for key in keys}
-    work.holdings.keep(KEYS, asked)
     rows = [_row(work, key, enabled=key.grant not in stopped) for key in keys]
-    answer = work.call("ImportApiKeys", format="csv", failOnWarnings=False, body=_csv(rows))
+    with work.in_doubt(KEYS, asked):
+        answer = work.call("ImportApiKeys", format="csv", failOnWarnings=False, body=_csv(rows))
     ids = _ids(work, keys, answer["ids"])
     work.holdings.keep(
         KEYS,

@@ -129,9 +129,9 @@ def _deployment(work: Work, api: str, route: Route, wanted: str) -> str:
     found = work.found_by_now(began, partial(_deployment_named, work, api, description))
     if not found:
         _put(work, api, route)
-        stage |= {"api": api, "making": wanted, "began": work.clock()}
-        work.keep(STAGES, route.id, stage)
-        found = str(work.call("CreateDeployment", restApiId=api, description=description)["id"])
+        note = {**stage, "api": api, "making": wanted, "began": work.clock()}
+        with work.in_doubt(STAGES, {route.id: note}):
+            found = str(work.call("CreateDeployment", restApiId=api, description=description)["id"])
     work.keep(STAGES, route.id, {**stage, "api": api, "making": "", "made": {**made, wanted: found}})
     return found
 

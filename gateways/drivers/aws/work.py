@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -118,10 +119,25 @@ class Work:
             return str(known["id"])
         found = self.found_by_now(known.get("making"), partial(find, called))
         if not found:
-            self.keep(sort, name, {**known, "making": self.clock(), "called": called})
-            found = make()
+            with self.in_doubt(sort, {name: {**known, "making": self.clock(), "called": called}}):
+                found = make()
         self.keep(sort, name, {**self.resource(sort, name), "id": found})
         return found
+
+    @contextmanager
+    def in_doubt(self, sort: str, notes: Mapping[str, Resource]) -> Iterator[None]:
+        """Write down what is about to be asked for. It stays so where nobody knows whether AWS did it: when the answer
+        is lost, or this process is."""
+        before = {name: self.holdings.resource(sort, name) for name in notes}
+        self.holdings.keep(sort, notes)
+        try:
+            yield
+        except Lost:
+            raise
+        except AwsError:
+            self.holdings.keep(sort, {name: known for name, known in before.items() if known is not None})
+            self.holdings.drop(sort, [name for name, known in before.items() if known is None])
+            raise
 
     def id_of(self, sort: str, name: str, find: Callable[[str], str]) -> str:
         """The id of something that is to go; empty for nothing. Raises AwsError, NotYet where that is not sure."""
