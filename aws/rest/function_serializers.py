@@ -92,7 +92,9 @@ class FunctionAliasOut(serializers.ModelSerializer[FunctionAlias]):
     id = serializers.CharField(source="public_id", read_only=True)
     version = serializers.IntegerField(source="version.number", read_only=True)
     second = serializers.IntegerField(source="second.number", read_only=True, default=None, allow_null=True)
-    previous = serializers.IntegerField(source="previous.number", read_only=True, default=None, allow_null=True)
+    previous = serializers.IntegerField(
+        source="previous.number", read_only=True, default=None, allow_null=True
+    )
 
     class Meta:
         model = FunctionAlias
