@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from apis.models import Revision
-from gateways.desired import Published, definitions_of, route_of, upstreams_for
+from gateways.desired import definitions_of, upstreams_for
 from gateways.drivers.aws.rest import wanted_of
 from gateways.drivers.aws.work import STAGES
 from gateways.engine.document import Document
 from gateways.models import Publication, RemoteObject
+from gateways.objects import Published, route_of
 
 MOST_LOOKED_AT = 20
 """AWS keeps fewer."""

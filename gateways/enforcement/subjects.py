@@ -12,22 +12,24 @@ from django.utils.translation import gettext as _
 
 from gateways.ai_desired import budget_of
 from gateways.desired import (
-    Granted,
-    Place,
-    Published,
-    Subscriber,
     definitions_of,
     desired_publications,
     endpoints_of,
-    grant_of,
-    key_of,
-    limit_of,
     publications_on,
-    route_of,
     upstreams_for,
 )
 from gateways.engine.document import Item, Kind, Ref, Route, digest, ref
 from gateways.models import Gateway, Publication
+from gateways.objects import (
+    Granted,
+    Place,
+    Published,
+    Subscriber,
+    grant_of,
+    key_of,
+    limit_of,
+    route_of,
+)
 from subscriptions.models import Block, Budget, Credential, Subscription
 
 

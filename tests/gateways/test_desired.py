@@ -11,9 +11,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apis.models import ApiVersion
-from gateways.desired import cors_origins_of, desired_objects, snapshot
+from gateways.desired import desired_objects, snapshot
 from gateways.engine.document import Document, Key, Kind, Ref, Route
 from gateways.models import Gateway, Publication
+from gateways.policies import cors_origins_of
 from subscriptions.models import Block, Credential, Subscription
 from tests import factories
 
