@@ -12,11 +12,11 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from aws.client.errors import Conflict, Missing
+from aws.client.errors import Conflict, Missing, NotYet
 from gateways.drivers.aws import logs, plans
 from gateways.drivers.aws.definitions import function_of, rendered
 from gateways.drivers.aws.names import statement_id
-from gateways.drivers.aws.work import APIS, PERMISSIONS, STAGES, Work
+from gateways.drivers.aws.work import APIS, LEAST_S, PERMISSIONS, STAGES, Work
 from gateways.engine.document import Definition, Document, Kind, Ref, Route, Upstream, digest
 
 DEPLOYMENTS_KEPT = 10
@@ -43,9 +43,11 @@ def publish(work: Work, route: Route) -> None:
         deployment = _deployment(work, api, route, wanted)
         _flip(work, api, route, deployment)
     except Missing:
-        # Somebody deleted it, or an answer to us was lost: it is made anew.
+        if _is_there(work, api):
+            raise
         _forget(work, route.api_version, api)
-        raise
+        message = "Somebody deleted the API, or an answer of AWS was lost. It is made again."
+        raise NotYet(message, retry_in_s=LEAST_S) from None
     stands = {
         "api": api,
         "name": work.names.api(route),
@@ -54,6 +56,15 @@ def publish(work: Work, route: Route) -> None:
         "wanted": wanted,
     }
     work.keep(STAGES, route.id, {**work.resource(STAGES, route.id), **stands})
+
+
+def _is_there(work: Work, api: str) -> bool:
+    """What is missing may be something else: the function that it calls, for one."""
+    try:
+        work.call("GetRestApi", restApiId=api)
+    except Missing:
+        return False
+    return True
 
 
 def _forget(work: Work, version: str, api: str) -> None:

@@ -19,6 +19,8 @@ from gateways.engine.holdings import Holdings, Resource
 
 AGAIN_S = 5.0
 """When to come back where AWS does not say."""
+LEAST_S = 2.0
+"""Not sooner: each run looks before it does something, and looks alone would eat what a limit lets through."""
 SURE_S = 150.0
 """After so long AWS's lists show what was made: ten times twelve seconds are what its own tests allow, at most."""
 LOOK_AGAIN_S = 10.0
@@ -79,7 +81,7 @@ class Work:
 
     def put_off(self, what: str, error: AwsError) -> None:
         """Note that `what` waits, by an error that passes."""
-        seconds = error.retry_in_s or AGAIN_S
+        seconds = max(error.retry_in_s or AGAIN_S, LEAST_S)
         why = f"{error.message} It is looked for first." if isinstance(error, Lost) else error.message
         self.waits.append(Wait(seconds, f"{what}: {why}", limit_behind(error)))
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from gateways.engine.document import Item
+from gateways.engine.driver import DriverError
 from tests.aws.gateway.conftest import (
     BASE,
     Cloud,
@@ -14,6 +17,7 @@ from tests.aws.gateway.conftest import (
     grant,
     key,
     limit,
+    upstream,
     without,
 )
 
@@ -123,3 +127,26 @@ def test_what_waits_for_a_limit_lets_the_rest_go_on(cloud: Cloud) -> None:
     assert "key/crd_a" in {str(name) for name in verdict.confirmed}, "a revocation waits for no publication"
     cloud.settle(*without(SHOP, "crd_a"), *many)
     assert len(cloud.there.apis) == 5
+
+
+def test_an_api_that_somebody_deleted_is_made_again(cloud: Cloud) -> None:
+    cloud.settle(*SHOP)
+    there = cloud.there
+    there.plans.clear()
+    there.apis.clear()
+    newer = replace(api(), revision="rev_2", definition="rev_2")
+    changed = (*without(SHOP, "pub_1", "rev_1"), definition("2", "/orders", "/new"), newer)
+    cloud.settle(*changed)
+    cloud.later()
+    assert len(cloud.there.apis) == 1
+    assert cloud.call(value=key("a").value, path="/new").status == 200
+
+
+def test_a_function_that_is_not_there_is_named_and_costs_no_api(cloud: Cloud) -> None:
+    arn = f"arn:aws:lambda:eu-central-1:{cloud.account.number}:function:gone:live"
+    shop = (*without(SHOP, "bnd_1"), upstream(arn))
+    for _run in range(3):
+        with pytest.raises(DriverError, match="gone") as refused:
+            cloud.settle(*shop)
+        assert [str(name) for name in refused.value.offenders] == ["route/pub_1"]
+    assert len(cloud.there.apis) == 1
