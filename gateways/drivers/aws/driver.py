@@ -27,6 +27,9 @@ from gateways.engine.holdings import Holdings
 
 MARK = "mark"
 NODE = "aws"
+UNREAD = (
+    "Changes by hand in the account are not looked for. What a push changes is read back, and nothing after."
+)
 
 
 class AwsDriver:
@@ -67,8 +70,8 @@ class AwsDriver:
         return Document({name: item for name, item in document.items.items() if name in scope})
 
     def inspect(self, expected: Document) -> tuple[Reading, ...]:
-        """Not yet: drift at AWS is found by a look of its own."""
-        return (Reading(NODE, self.observe(None)),)
+        """Nothing is read, and that is said: what the portal remembers is no proof of what AWS does now."""
+        return (Reading("", unread=UNREAD),)
 
     def apply(self, changes: ChangeSet, progress: Progress) -> None:
         """Do what is missing. Raises DriverError where AWS refuses something for good; what was done stays done."""

@@ -13,6 +13,7 @@ from rest_framework.test import APIClient
 
 from apis.models import ApiVersion
 from gateways.actions import publish
+from gateways.actions.inspection import inspect_gateway
 from gateways.models import Deployment, Gateway, Publication, RemoteObject
 from subscriptions.models import AccessRequest, Credential, Subscription
 from teams.models import User
@@ -152,6 +153,20 @@ class TestRevoking:
         assert row["state"] == "removed"
         cloud.later()
         assert cloud.call(published, value).status == 403
+
+
+class TestDrift:
+    def test_what_is_not_looked_at_is_said_and_not_called_fine(
+        self, cloud: Cloud, published: Publication, ada: User, client_of: Enter
+    ) -> None:
+        inspect_gateway(published.gateway)
+        published.gateway.refresh_from_db()
+        assert published.gateway.inspected_at is None
+        browser = client_of(ada)
+        page = text_of(browser.get(reverse("gateway-detail", args=[published.gateway.slug])))
+        assert "Its own configuration was not read yet" in page
+        drift = text_of(browser.get(reverse("drift")))
+        assert "Changes by hand in the account are not looked for" in drift
 
 
 class TestRollingBack:
