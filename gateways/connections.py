@@ -64,12 +64,19 @@ def _vendor(gateway: Gateway, priority: Priority) -> _Vendor:
     calls = calls_for(
         account, who=f"{WHO[priority]} {gateway.slug}", region=gateway.aws_region, priority=priority
     )
-    options = {
+    return _Vendor(_vendor_options(gateway), RemoteHoldings(gateway.pk), calls)
+
+
+def _vendor_options(gateway: Gateway) -> dict[str, str]:
+    account = gateway.aws_account
+    if account is None:
+        return {}
+    return {
         "prefix": account.prefix,
+        "features": ",".join(account.features),
         "log_group": log_group_of(gateway),
         "partition": partition_of(gateway.aws_region),
     }
-    return _Vendor(options, RemoteHoldings(gateway.pk), calls)
 
 
 def calls_of(gateway: Gateway, *, priority: Priority) -> Calls:
@@ -96,7 +103,8 @@ def listeners_of(gateway: Gateway) -> tuple[Listener, ...]:
 def setup_digest(gateway: Gateway, nodes: int) -> str:
     """Digest of all that a push depends on beside the document, so that a change of it leads to a push."""
     listeners = [(row.environment, row.port, row.host) for row in listeners_of(gateway)]
-    text = canonical_json([gateway.kind, listeners, _options(gateway.options), nodes])
+    options = {**_options(gateway.options), **_vendor_options(gateway)}
+    text = canonical_json([gateway.kind, listeners, options, nodes])
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from apis.models import ApiVersion, Environment, Operation
 from apis.spec.samples import code_samples, example_call
 from apis.spec.served import served_document
+from gateways.drivers.aws.kinds import ApiType, named, parted
 from gateways.drivers.aws.places import stage_url
 from gateways.drivers.aws.work import STAGES
 from gateways.models import Gateway, GatewayListener, Publication, RemoteObject
@@ -59,19 +60,24 @@ def _stage_urls(publications: Sequence[Publication]) -> dict[str, str]:
     stages = RemoteObject.objects.filter(
         sort=STAGES,
         gateway__in={p.gateway_id for p in publications},
-        name__in=[p.public_id for p in publications],
+        name__in=[named(p.public_id, kind) for p in publications for kind in ApiType],
         value__stage__isnull=False,
     )
     rows = stages.select_related("gateway__aws_account").order_by()
-    return {
-        row.name: stage_url(
-            row.value["api"],
-            row.value["stage"],
-            region=row.gateway.aws_region,
-            endpoint_url=row.gateway.aws_account.endpoint_url if row.gateway.aws_account else "",
-        )
-        for row in rows
-    }
+    # While the type of an API changes there are two: the last word is that of one which is sure to serve.
+    known = sorted(rows, key=lambda row: bool(row.value.get("wanted")))
+    return {parted(row.name)[0]: _stage_url(row) for row in known}
+
+
+def _stage_url(row: RemoteObject) -> str:
+    account = row.gateway.aws_account
+    return stage_url(
+        row.value["api"],
+        row.value["stage"],
+        region=row.gateway.aws_region,
+        endpoint_url=account.endpoint_url if account else "",
+        kind=parted(row.name)[1],
+    )
 
 
 def addresses_of_version(version: ApiVersion) -> list[Address]:

@@ -14,7 +14,10 @@ from django.utils.translation import ngettext
 from apis.models import Environment, PlanRevision, Revision, UpstreamBinding
 from aws.client.limits import QUOTAS
 from aws.models import AwsAccount
+from gateways.drivers.aws.adapt import Able
+from gateways.drivers.aws.authorizer.deploy import ROLE_OPTION
 from gateways.drivers.aws.definitions import function_of, traps_in
+from gateways.drivers.aws.kinds import ApiType, asks_authorizer, type_in
 from gateways.drivers.aws.openapi.found import Trap
 from gateways.drivers.aws.openapi.settings import MAX_TIMEOUT_MS
 from gateways.drivers.aws.plans import FASTEST
@@ -31,6 +34,18 @@ BEST_EFFORT = _(
     " no control of cost or abuse."
 )
 BLOCKED = _("A used-up quota switches the keys off: its calls are answered 403 here, not 429.")
+AUTHORIZER_COUNTS = _(
+    "Rates are best effort: the portal's own Lambda authorizer checks keys, and each running copy of it counts for"
+    " itself. Who is too fast is answered 403, not 429, and so is whose quota is used up."
+)
+CONNECTIONS_COUNT = _(
+    "Keys and rates count when somebody connects, by best effort. Messages are not counted, and connections that are"
+    " open outlast a revoked key, for two hours at most."
+)
+NO_KEYS = _("Keys and plans do not count: another authorizer, or nobody, decides on calls of this API.")
+UNCOUNTED = _(
+    "Calls of HTTP and WebSocket APIs are not counted yet: they stand on no chart, and quotas are not kept."
+)
 SPREADING = _(
     "AWS takes its time to spread the word: a new key may be refused, and a revoked one accepted, for some minutes"
     " after AWS has confirmed the change."
@@ -58,7 +73,29 @@ def refusals_at_aws(
     traps = [trap for trap in traps_of(environment, binding, revision) if trap.blocks]
     if traps:
         yield _cannot_import(traps)
-    yield from _full(gateway, environment, revision)
+    if type_of_revision(revision) is ApiType.REST:
+        yield from _full(gateway, environment, revision)
+    elif lacking := _lacking_for_authorizer(gateway, revision):
+        words = _(
+            "Keys of this type of API are checked by the portal's own Lambda authorizer, which it may not make in this"
+            " account: switch on “%(feature)s” there, or choose the type REST."
+        )
+        yield words % {"feature": lacking}
+
+
+def type_of_revision(revision: Revision) -> ApiType:
+    """What `revision` asks to be at AWS; a type that there is not is told among the traps."""
+    try:
+        return type_in(aws_settings_of(revision.policies))
+    except ValueError:
+        return ApiType.REST
+
+
+def _lacking_for_authorizer(gateway: Gateway, revision: Revision) -> str:
+    account, options = gateway.aws_account, gateway.options if isinstance(gateway.options, dict) else {}
+    if account is None or not asks_authorizer(aws_settings_of(revision.policies)):
+        return ""
+    return Able(frozenset(account.features), bool(options.get(ROLE_OPTION))).lacks_for_authorizer()
 
 
 def _cannot_import(traps: list[Trap]) -> str:
@@ -137,14 +174,22 @@ def _upstream(binding: UpstreamBinding) -> Upstream:
 
 def shortfalls_at_aws(gateway: Gateway, binding: UpstreamBinding, revision: Revision) -> Iterator[Any]:
     """What API Gateway cannot keep or do for `revision`."""
-    yield BEST_EFFORT
-    yield BLOCKED
-    yield SPREADING
+    yield from _of_keys(revision)
     yield from _of_upstream(gateway, binding)
     fastest = PlanRevision.objects.filter(plan__api=revision.api_version.api, rate_period_s=1)
     if fastest.filter(rate_calls__gt=FASTEST).exists():
         words = _("An account of AWS takes %(most)s calls a second: plans above that are held back here.")
         yield words % {"most": f"{FASTEST:,}"}
+
+
+def _of_keys(revision: Revision) -> Iterator[Any]:
+    kind = type_of_revision(revision)
+    if kind is ApiType.REST:
+        yield from (BEST_EFFORT, BLOCKED, SPREADING)
+        return
+    counts = AUTHORIZER_COUNTS if kind is ApiType.HTTP else CONNECTIONS_COUNT
+    yield counts if asks_authorizer(aws_settings_of(revision.policies)) else NO_KEYS
+    yield UNCOUNTED
 
 
 def _of_upstream(gateway: Gateway, binding: UpstreamBinding) -> Iterator[Any]:
@@ -176,6 +221,9 @@ def _is_private(url: str) -> bool:
 
 def taken_at_aws(gateway: Gateway, environment: Environment, revision: Revision) -> Iterator[Any]:
     """What a publication of `revision` takes of the account's quotas."""
+    if type_of_revision(revision) is not ApiType.REST:
+        yield _("It takes no REST API, usage plan or API key of the account: its keys are the authorizer's.")
+        return
     needs = needs_of(gateway, revision.api_version, environment)
     parts = [
         _("%(n)s of %(limit)s %(things)s")

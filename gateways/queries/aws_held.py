@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from apis.models import ApiVersion, Environment
 from aws.client.limits import QUOTAS, Quota
 from aws.models import AccountProof
 from aws.queries import FULL, TIGHT
+from gateways.drivers.aws.kinds import ApiType, parted
 from gateways.drivers.aws.work import APIS, KEYS, PLANS, STAGES
 from gateways.models import Gateway, Publication, RemoteObject
 from subscriptions.models import Credential, Subscription
@@ -75,7 +76,8 @@ def fills_of(gateway: Gateway) -> dict[str, Fill]:
     held: dict[str, dict[str, datetime]] = {sort: {} for sort in COUNTED.values()}
     rows = RemoteObject.objects.filter(gateway=gateway, sort__in=held).order_by()
     for sort, name, at in rows.values_list("sort", "name", "updated_at"):
-        held[sort][name] = at
+        if sort != APIS or parted(name)[1] is ApiType.REST:
+            held[sort][name] = at
     return {
         name: _fill(gateway, QUOTAS[name], held[sort], decided[name], proof) for name, sort in COUNTED.items()
     }
@@ -113,11 +115,17 @@ def _last_count(gateway: Gateway) -> AccountProof | None:
     return looks.exclude(quotas=[]).first()
 
 
+_OTHER_TYPES = Q(revision__policies__aws__type__in=[ApiType.HTTP.value, ApiType.WEBSOCKET.value])
+"""Publications that eat none of these: their keys are known to the portal's authorizer."""
+
+
 def _decided(gateway: Gateway) -> Names:
     """What there will be of each once everything is pushed."""
-    published = Publication.objects.current().filter(gateway=gateway)
+    current = Publication.objects.current().filter(gateway=gateway)
+    # NULL is in no list and out of none: most Revisions name no type, and so the others are looked for.
+    published = current.exclude(pk__in=current.filter(_OTHER_TYPES).values("pk"))
     subscriptions = _active().filter(
-        api_version__publications__gateway=gateway,
+        api_version__publications__in=published.values("pk"),
         api_version__publications__environment=F("environment"),
         api_version__publications__state=Publication.State.PUBLISHED,
     )

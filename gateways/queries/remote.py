@@ -10,6 +10,7 @@ from typing import Any
 from django.db.models.expressions import RawSQL
 from django.db.models.fields.json import KT
 
+from gateways.drivers.aws.kinds import ApiType, parted
 from gateways.drivers.aws.logs import LOG, OF_GATEWAY
 from gateways.drivers.aws.work import KEYS, PAST, PLANS, STAGES
 from gateways.models import Gateway, RemoteObject
@@ -60,14 +61,16 @@ def keys_by_id(gateway: Gateway, ids: Iterable[str]) -> dict[str, str]:
 def publications_by_stage(gateway: Gateway) -> dict[tuple[str, str], str]:
     """Public ids of Publications by API and stage at AWS."""
     past = _of(gateway, PAST).filter(name__startswith=f"{STAGES}/").values_list("name", "value")
-    found = {_stage(name.removeprefix(f"{STAGES}/")): str(value["name"]) for name, value in past}
+    found = {_stage(name.removeprefix(f"{STAGES}/")): parted(str(value["name"]))[0] for name, value in past}
     return found | {(one.api, one.stage): one.publication for one in stages_of(gateway)}
 
 
 def stages_of(gateway: Gateway) -> list[StageAt]:
-    """The stages that are there, by publication."""
+    """The stages of REST APIs that are there, by publication: those of other types are not logged yet, and counted
+    under other names."""
     rows = _of(gateway, STAGES).order_by("name").values_list("name", "value")
-    return [_stage_at(name, value) for name, value in rows if value.get("stage")]
+    rest = ((name, value) for name, value in rows if parted(name)[1] is ApiType.REST)
+    return [_stage_at(name, value) for name, value in rest if value.get("stage")]
 
 
 def plans_of(gateway: Gateway) -> list[PlanAt]:

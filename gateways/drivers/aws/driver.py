@@ -1,7 +1,9 @@
-"""The driver of AWS API Gateway in one account and Region: REST APIs.
+"""The driver of AWS API Gateway in one account and Region: REST, HTTP and WebSocket APIs.
 
 Level-triggered like the engine: each push looks at what is desired and at what is known to be there, and does what is
 missing, in this order: keys that have to stop, APIs, usage plans, keys, and then what takes long and hurts nobody.
+Keys of REST APIs are API keys of AWS in usage plans; those of the other types, which have no such thing, are known to
+the portal's own Lambda authorizer.
 What has to wait for a limit of AWS waits by itself, and the rest goes on.
 """
 
@@ -13,8 +15,10 @@ from functools import partial
 from typing import ClassVar
 
 from aws.client.calls import Calls
-from gateways.drivers.aws import keys, logs, plans, rest
-from gateways.drivers.aws.adapt import adapt
+from gateways.drivers.aws import keys, logs, plans, publishing
+from gateways.drivers.aws.adapt import Able, adapt
+from gateways.drivers.aws.authorizer import deploy
+from gateways.drivers.aws.kinds import ApiType, parted
 from gateways.drivers.aws.names import Names
 from gateways.drivers.aws.proof import confirmed
 from gateways.drivers.aws.realised import in_force
@@ -33,8 +37,9 @@ UNREAD = (
 
 
 class AwsDriver:
-    """AWS API Gateway. Options: `prefix`, by which things of this installation are named; `log_group`, where calls are
-    logged, empty where they are not; `partition` of AWS."""
+    """AWS API Gateway. Options: `prefix`, by which things of this installation are named; `features`, those that the
+    account is used for, with commas; `authorizer_role`, the ARN of the role of the authorizer where the portal makes
+    none; `log_group`, where calls are logged, empty where they are not; `partition` of AWS."""
 
     kind: ClassVar[str] = "aws"
     label: ClassVar[str] = "AWS API Gateway"
@@ -54,13 +59,13 @@ class AwsDriver:
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
-        self._names = Names(connection.options.get("prefix", "gatehouse"))
+        self._names = Names(connection.options.get("prefix", "gatehouse"), connection.gateway)
         self.clock: Callable[[], float] = time.time
         self._work: Work | None = None
 
     def adapt(self, desired: Document) -> Adapted:
         """Drop what API Gateway cannot be given; see the module `adapt`."""
-        return adapt(desired, self.connection.listeners)
+        return adapt(desired, self.connection.listeners, Able.of(self.connection.options))
 
     def observe(self, scope: Scope) -> Document:
         """What was last put in force and read back: a look at the account itself is `inspect`."""
@@ -103,8 +108,9 @@ class AwsDriver:
         work = self._new_work(Document(), lambda *_: None)
         if logs.is_due(work):
             logs.prepare(work)
-        for publication in work.holdings.resources(STAGES):
-            logs.keep(work, publication)
+        for name in work.holdings.resources(STAGES):
+            if parted(name)[1] is ApiType.REST:
+                logs.keep(work, name)
         work.forget_past()
 
     def _note_in_force(self, work: Work) -> None:
@@ -118,7 +124,7 @@ class AwsDriver:
         options = self.connection.options
         return Work(
             self._calls, self._holdings, self._names, desired, progress, self.clock,
-            log_group=options.get("log_group", ""), partition=options.get("partition", "aws"),
+            log_group=options.get("log_group", ""), partition=options.get("partition", "aws"), options=options,
         )  # fmt: skip
 
     @property
@@ -137,9 +143,13 @@ type _Part = tuple[Ref | None, str, Callable[[], None]]
 
 def _parts(work: Work) -> Iterator[_Part]:
     """What is to do, in order. Each part is worked out when its turn comes, by what those before it have done."""
+    if deploy.must_stop(work):
+        yield None, "take keys from the authorizer", partial(deploy.bring_up, work)
     for name in keys.to_stop(work):
         yield Ref(Kind.KEY, name), f"switch off key {name}", partial(keys.stop, work, name)
-    if logs.is_due(work) and any(not rest.serves(work, route) for route in work.desired.of_kind(Route)):
+    if guarded := deploy.missing_for(work):
+        yield ref(guarded), "make the authorizer", partial(deploy.make, work)
+    if logs.is_due(work) and any(not publishing.serves(work, one) for one in work.desired.of_kind(Route)):
         yield None, "prepare the log of calls", partial(logs.prepare, work)
     yield from _publications(work)
     for tier in list(plans.tiers(work.desired).values()):
@@ -148,14 +158,16 @@ def _parts(work: Work) -> Iterator[_Part]:
         ):
             what = f"usage plan of {tier.route}"
             yield Ref(Kind.LIMIT, tier.limit), what, partial(plans.make, work, tier)
+    if deploy.is_outdated(work):
+        yield None, "bring keys to the authorizer", partial(deploy.bring_up, work)
     yield from _keys(work)
     yield from _removals(work)
 
 
 def _publications(work: Work) -> Iterator[_Part]:
     for route in list(work.desired.of_kind(Route)):
-        if not rest.serves(work, route):
-            yield ref(route), f"publish {route.label}", partial(rest.publish, work, route)
+        if not publishing.serves(work, route):
+            yield ref(route), f"publish {route.label}", partial(publishing.publish, work, route)
 
 
 def _keys(work: Work) -> Iterator[_Part]:
@@ -174,13 +186,15 @@ def _removals(work: Work) -> Iterator[_Part]:
     for name in work.holdings.resources(PLANS):
         if name not in tiers:
             yield None, f"remove usage plan {name}", partial(plans.remove, work, name)
-    for name in work.holdings.resources(STAGES):
-        if Ref(Kind.ROUTE, name) not in work.desired.items and not plans.of_stage(work, name):
-            yield Ref(Kind.ROUTE, name), f"take away {name}", partial(rest.unpublish, work, name)
-    for version in rest.abandoned(work):
-        yield None, f"delete the API of {version}", partial(rest.remove_api, work, version)
+    for name in publishing.abandoned_stages(work):
+        about = Ref(Kind.ROUTE, parted(name)[0])
+        yield about, f"take away {name}", partial(publishing.unpublish, work, name)
+    for name in publishing.abandoned_apis(work):
+        yield None, f"delete the API of {name}", partial(publishing.remove_api, work, name)
     for route in list(work.desired.of_kind(Route)):
-        for wanted in rest.outdated(work, route):
-            yield None, f"prune {route.label}", partial(rest.prune, work, route, wanted)
+        for wanted in publishing.outdated(work, route):
+            yield None, f"prune {route.label}", partial(publishing.prune, work, route, wanted)
+    if deploy.is_idle(work):
+        yield None, "remove the authorizer", partial(deploy.remove, work)
     for name in keys.to_delete(work):
         yield None, f"delete key {name}", partial(keys.delete, work, name)

@@ -29,9 +29,17 @@ def blocked(document: Document) -> frozenset[str]:
 
 def plan_ids(work: Work, key: Key) -> list[str]:
     """The usage plans that `key` belongs in; fewer than it needs while some are not there."""
+    return sorted(filter(None, (plans.plan_id(work, tier) for tier in _tiers(work, key))))
+
+
+def _tiers(work: Work, key: Key) -> list[plans.Tier]:
     grant = work.desired.items.get(Ref(Kind.GRANT, key.grant))
-    found = [plans.plan_id(work, tier) for tier in plans.tiers_of(grant)] if isinstance(grant, Grant) else []
-    return sorted(filter(None, found))
+    return plans.tiers_of(work.desired, grant) if isinstance(grant, Grant) else []
+
+
+def is_of_plans(work: Work, key: Key) -> bool:
+    """Whether AWS is given `key`: one that is for HTTP and WebSocket APIs alone is known to the authorizer."""
+    return bool(_tiers(work, key))
 
 
 def to_stop(work: Work) -> list[str]:
@@ -40,8 +48,9 @@ def to_stop(work: Work) -> list[str]:
     found = []
     for name, known in work.holdings.resources(KEYS).items():
         key = work.desired.items.get(Ref(Kind.KEY, name))
-        is_wanted = isinstance(key, Key) and key.grant not in stopped
-        may_be_on = known["enabled"] is not False if known.get("id") else not isinstance(key, Key)
+        is_there = isinstance(key, Key) and is_of_plans(work, key)
+        is_wanted = is_there and isinstance(key, Key) and key.grant not in stopped
+        may_be_on = known["enabled"] is not False if known.get("id") else not is_there
         if may_be_on and not is_wanted:
             found.append(name)
     return found
@@ -73,6 +82,7 @@ def to_start(work: Work) -> list[str]:
         if (known := work.resource(KEYS, key.id)).get("id")
         and known["enabled"] is not True
         and key.grant not in stopped
+        and is_of_plans(work, key)
     ]
 
 
@@ -104,8 +114,8 @@ def to_take_in(work: Work) -> list[Key]:
 
 
 def _is_ready(work: Work, key: Key) -> bool:
-    grant = work.desired.items.get(Ref(Kind.GRANT, key.grant))
-    return isinstance(grant, Grant) and len(plan_ids(work, key)) == len(grant.routes)
+    tiers = _tiers(work, key)
+    return bool(tiers) and len(plan_ids(work, key)) == len(tiers)
 
 
 def batches(keys: Iterable[Key]) -> list[tuple[Key, ...]]:
@@ -201,8 +211,13 @@ def to_delete(work: Work) -> list[str]:
     return [
         name
         for name, known in work.holdings.resources(KEYS).items()
-        if known.get("enabled") is False and Ref(Kind.KEY, name) not in work.desired.items
+        if known.get("enabled") is False and not _is_wanted(work, name)
     ]
+
+
+def _is_wanted(work: Work, name: str) -> bool:
+    key = work.desired.items.get(Ref(Kind.KEY, name))
+    return isinstance(key, Key) and is_of_plans(work, key)
 
 
 def delete(work: Work, name: str) -> None:

@@ -3,9 +3,11 @@ does not bear our marks is never touched."""
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 
+from aws.policies.names import function_name
 from gateways.engine.document import Key, Route
 
 INSTANCE_TAG = "portal:instance"
@@ -17,9 +19,16 @@ _UNUSUAL = re.compile(r"[^a-z0-9]+")
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """The names of one installation; `prefix` is that of its AwsAccount."""
+    """The names of one installation; `prefix` is that of its AwsAccount, `gateway` the short name of the gateway."""
 
     prefix: str
+    gateway: str = ""
+
+    @property
+    def authorizer(self) -> str:
+        """Of the gateway's authorizer, function and role: 64 characters at most, for each gateway another one."""
+        told = hashlib.sha256(self.gateway.encode()).hexdigest()[:8]
+        return function_name(self.prefix, f"authorizer-{self.gateway[:24]}-{told}")
 
     def tags(self, name: str) -> dict[str, str]:
         """The marks of something that stands for the object `name`."""
@@ -50,6 +59,6 @@ class Names:
         return f"{self.prefix}-{words[: LONGEST_NAME - len(name) - 20]}-{name}"
 
 
-def statement_id(api_id: str) -> str:
+def statement_id(api_id: str, *, is_authorizer: bool = False) -> str:
     """Of the permission with which an API may call a function: the same for the same two."""
-    return f"portal-{api_id}"
+    return f"portal-{api_id}-authorizer" if is_authorizer else f"portal-{api_id}"

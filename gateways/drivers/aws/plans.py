@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from aws.client.errors import Missing
+from gateways.drivers.aws.kinds import is_rest
 from gateways.drivers.aws.work import PLANS, STAGES, Work
 from gateways.engine.document import Document, Grant, Kind, Limit, Ref, Route
 
@@ -30,14 +31,14 @@ class Tier(NamedTuple):
         return f"{self.limit}/{self.route}"
 
 
-def tiers_of(grant: Grant) -> list[Tier]:
-    """The usage plans in which the keys of a subscription are."""
-    return [Tier(grant.limit, route) for route in grant.routes]
+def tiers_of(document: Document, grant: Grant) -> list[Tier]:
+    """The usage plans in which the keys of a subscription are. APIs of other types than REST have none."""
+    return [Tier(grant.limit, route) for route in grant.routes if is_rest(document, route)]
 
 
 def tiers(document: Document) -> dict[str, Tier]:
     """All usage plans of a document, by the names of their resources."""
-    return {tier.name: tier for grant in document.of_kind(Grant) for tier in tiers_of(grant)}
+    return {tier.name: tier for grant in document.of_kind(Grant) for tier in tiers_of(document, grant)}
 
 
 def plan_id(work: Work, tier: Tier) -> str:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from aws.client.errors import AwsError, Missing
+from gateways.drivers.aws import publishing
+from gateways.drivers.aws.authorizer import deploy, table
+from gateways.drivers.aws.kinds import ApiType, named
 from gateways.drivers.aws.work import KEYS, STAGES, Work
 from gateways.engine.changes import Change, ChangeSet, Delete
-from gateways.engine.document import Item, Key, Ref, Route
+from gateways.engine.document import Block, Item, Key, Ref, Route
 from gateways.engine.driver import DriverError, Verdict
 
+NOT_SHOWN = "AWS does not show this change yet."
 ONE_BY_ONE = 20
 """Of more keys than this the lists are read, which come by five hundred."""
 
@@ -32,7 +36,7 @@ def confirmed(work: Work, changes: ChangeSet, now: Mapping[Ref, Item]) -> Verdic
                 raise DriverError(error.message, permanent=True) from error
             work.put_off(f"read back {change.ref}", error)
             is_put_off = True
-        unconfirmed[change.ref] = "AWS does not show this change yet."
+        unconfirmed[change.ref] = NOT_SHOWN
     return Verdict(changes.refs() - unconfirmed.keys(), unconfirmed, {"aws": "serving"}, work.wait())
 
 
@@ -51,21 +55,34 @@ class _Proof:
         self._by_list = touched > ONE_BY_ONE
         self._listed: dict[str, bool] | None = None
         self._members: dict[str, set[str]] = {}
+        self._authorizer: bool | None = None
 
     def shows(self, change: Change) -> bool:
         """Whether AWS shows what was changed. What is only a part of other things stands and falls with them."""
         match change.item:
             case Key():
-                return self._shows_key(change)
+                return self._shows_key(change) and self._shows_table()
+            case Block():
+                return self._shows_table()
             case Route():
                 return self._shows_route(change)
             case _:
                 return True
 
+    def _shows_table(self) -> bool:
+        """Whether the authorizer's code, of which its table of keys is a part, is the one that was sent."""
+        if not deploy.is_made(self._work) and not table.known_lines(self._work):
+            return True
+        if self._authorizer is None:
+            self._authorizer = deploy.confirmed(self._work)
+        return self._authorizer
+
     def _shows_key(self, change: Change) -> bool:
         known = self._work.resource(KEYS, change.item.id)
         if isinstance(change, Delete):
             return not known or not self._is_enabled(str(known["id"]))
+        if not known:
+            return True  # of the authorizer alone
         is_on = self._is_enabled(str(known["id"]))
         return is_on is known["enabled"] and all(
             self._is_in(plan, str(known["id"])) for plan in known["plans"]
@@ -95,11 +112,19 @@ class _Proof:
         return key in self._members[plan]
 
     def _shows_route(self, change: Change) -> bool:
-        known = self._work.resource(STAGES, change.item.id)
-        if isinstance(change, Delete) and not known:
-            return True
+        if isinstance(change, Delete):
+            return not any(self._is_there(named(change.item.id, kind)) for kind in ApiType)
+        assert isinstance(change.item, Route)  # noqa: S101 - by the match above
         try:
-            stage = self._work.call("GetStage", restApiId=known["api"], stageName=known["stage"])
+            return publishing.shows(self._work, publishing.stage_of(self._work.desired, change.item))
         except Missing:
-            return isinstance(change, Delete)
-        return not isinstance(change, Delete) and stage.get("deploymentId") == known["deployment"]
+            return False
+
+    def _is_there(self, name: str) -> bool:
+        if not self._work.resource(STAGES, name).get("stage"):
+            return False
+        try:
+            publishing.shows(self._work, name)
+        except Missing:
+            return False
+        return True

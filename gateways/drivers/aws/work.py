@@ -25,7 +25,8 @@ SURE_S = 150.0
 """After so long AWS's lists show what was made: ten times twelve seconds are what its own tests allow, at most."""
 LOOK_AGAIN_S = 10.0
 
-APIS, STAGES, PLANS, KEYS, PERMISSIONS = "rest_api", "stage", "usage_plan", "api_key", "permission"
+APIS, STAGES, PLANS, KEYS, PERMISSIONS = "api", "stage", "usage_plan", "api_key", "permission"
+AUTHORIZER, AUTHORIZED = "authorizer", "authorized"
 """The sorts of resources."""
 PAST = "past"
 """What is no more at AWS, by its id there: logs that are read late still name it."""
@@ -46,7 +47,7 @@ def limit_behind(error: AwsError) -> str:
 
 @dataclass(slots=True)
 class Work:
-    """A push. `waits` are the reasons why not all of it is done yet."""
+    """A push. `waits` are the reasons why not all of it is done yet, `options` those of the gateway."""
 
     calls: Calls
     holdings: Holdings
@@ -55,6 +56,7 @@ class Work:
     progress: Progress
     clock: Callable[[], float] = time.time
     waits: list[Wait] = field(default_factory=list)
+    options: Mapping[str, str] = field(default_factory=dict)
     log_group: str = ""
     """Where calls are logged; empty where they are not."""
     partition: str = "aws"

@@ -172,6 +172,27 @@ def nothing_is_throttled(double: Double) -> bool:
     return [refusal(create, name=unique("fast")) for _ in range(10)] == [""] * 10
 
 
+@GAPS.gap("a deployment of an HTTP API is a snapshot: what is not deployed is not called")
+def a_route_is_live_without_a_deployment(double: Double) -> bool:
+    client, echo = double.client("apigatewayv2"), make_alias(double, ECHO)
+    api = client.create_api(Name=unique("portal-orders"), ProtocolType="HTTP")["ApiId"]
+    add_route(double, api, "GET /orders", echo)
+    deployment = client.create_deployment(ApiId=api)["DeploymentId"]
+    client.create_stage(ApiId=api, StageName="production", DeploymentId=deployment)
+    add_route(double, api, "GET /new", echo)
+    return double.call(api, "production", "/new").status_code == httpx.codes.OK
+
+
+@GAPS.gap("a route has one key in its API: ConflictException")
+def two_routes_have_one_key(double: Double) -> bool:
+    api = make_api(double)
+    created = [
+        refusal(double.client("apigatewayv2").create_route, ApiId=api, RouteKey="GET /orders")
+        for _ in range(2)
+    ]
+    return created == ["", ""]
+
+
 @GAPS.gap("without lambda:InvokeFunction for the API a call ends with 500")
 def the_permission_to_call_a_function_is_not_checked(double: Double) -> bool:
     api = make_api(double)

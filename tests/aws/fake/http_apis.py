@@ -52,6 +52,15 @@ def update_api(place: Place, params: Params) -> dict[str, Any]:
     return shown(api)
 
 
+@operation("apigatewayv2", "DeleteCorsConfiguration")
+def delete_cors(place: Place, params: Params) -> dict[str, Any]:
+    """UpdateApi replaces it, and cannot take it away."""
+    api = http_api_of(place, params["ApiId"])
+    api.members["CorsConfiguration"] = None
+    changed(place, api)
+    return {}
+
+
 @operation("apigatewayv2", "DeleteApi")
 def delete_api(place: Place, params: Params) -> dict[str, Any]:
     del http(place)[http_api_of(place, params["ApiId"]).id]

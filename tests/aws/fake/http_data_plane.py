@@ -6,11 +6,14 @@ http-api-lambda-authorizer.html, apigateway-websocket-api-route-keys-connect-dis
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.aws.fake.data_plane import Answer, DataPlane, Headers, Stopped, Verdict, key_in_plan, permitted
 from tests.aws.fake.http_state import Belongings, HttpApi, Members, http
 from tests.aws.fake.lambda_versions import version_for
 from tests.aws.fake.place import Place
 from tests.aws.fake.rest_state import rest
+from tests.aws.fake.running import run
 from tests.aws.fake.timeline import CallBucket
 
 
@@ -98,15 +101,51 @@ def _authorized(
             raise Stopped(403, "Forbidden")
         return
     authorizer = told.authorizers[route["AuthorizerId"]]
-    if authorizer["AuthorizerType"] == "REQUEST":
-        source = f"{api.id}/authorizers/{authorizer['AuthorizerId']}"
-        permitted(place, authorizer["AuthorizerUri"], stage.get("StageVariables", {}), source)
-    answers = place.state(DataPlane).authorizers
-    verdict = answers.get(authorizer["Name"], lambda _: Verdict(is_allowed=False))(headers)
+    verdict = _verdict(place, api, stage, authorizer, headers)
     if verdict is None:
         raise Stopped(401, "Unauthorized")
     if not verdict.is_allowed:
         raise Stopped(403, "Forbidden")
+
+
+def _verdict(
+    place: Place, api: HttpApi, stage: Members, authorizer: Members, headers: Headers
+) -> Verdict | None:
+    """What a test says for an authorizer of that name, or what the deployed function answers."""
+    answers = place.state(DataPlane).authorizers
+    if authorizer["AuthorizerType"] == "REQUEST":
+        if not all(_has(source, headers) for source in authorizer.get("IdentitySource") or ()):
+            return None
+        source = f"{api.id}/authorizers/{authorizer['AuthorizerId']}"
+        uri = authorizer["AuthorizerUri"]
+        function, _qualifier = permitted(place, uri, stage.get("StageVariables", {}), source)
+        if function.code and authorizer["Name"] not in answers:
+            answer = run(place, function, _question(api, stage, headers))
+            return Verdict(is_allowed=_allows(api, answer))
+    return answers.get(authorizer["Name"], lambda _: Verdict(is_allowed=False))(headers)
+
+
+def _has(source: str, headers: Headers) -> bool:
+    """A caller without what an authorizer reads is refused, and it is not asked."""
+    _, _, name = source.partition("request.header.")
+    return not name or name.lower() in headers
+
+
+def _question(api: HttpApi, stage: Members, headers: Headers) -> dict[str, Any]:
+    """https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-lambda-authorizer.html, for WebSocket APIs
+    apigateway-websocket-api-lambda-auth.html."""
+    asked = {"type": "REQUEST", "headers": dict(headers)}
+    called = {"apiId": api.id, "stage": stage["StageName"]}
+    if api.is_websocket:
+        return {**asked, "methodArn": f"{api.id}/{stage['StageName']}/$connect", "requestContext": called}
+    return {**asked, "version": "2.0", "requestContext": called}
+
+
+def _allows(api: HttpApi, answer: dict[str, Any]) -> bool:
+    if not api.is_websocket:
+        return answer["isAuthorized"] is True
+    statement = answer["policyDocument"]["Statement"][0]
+    return bool(statement["Effect"] == "Allow")
 
 
 def _within(place: Place, api: HttpApi, stage: Members, route: Members) -> None:

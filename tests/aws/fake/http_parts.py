@@ -139,3 +139,41 @@ def _register(kind: str) -> None:
 
 for _kind in _CHECKS:
     _register(_kind)
+
+
+@operation("apigatewayv2", "CreateRouteResponse")
+def create_route_response(place: Place, params: Params) -> dict[str, Any]:
+    """https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-websocket-api-route-response.html: there
+    is $default and no other. That a second one is refused is decided for the worse [U]."""
+    api, route = _route_of(place, params)
+    if not api.is_websocket:
+        raise bad_request("RouteResponses are supported for WEBSOCKET protocol type only")
+    if params["RouteResponseKey"] != "$default":
+        raise bad_request("RouteResponseKey must be $default")
+    if any(one["RouteId"] == route for one in api.now.answers.values()):
+        raise conflict("RouteResponse with key $default already exists for this route")
+    number = place.new_id(6)
+    api.now.answers[number] = {**params, "RouteResponseId": number}
+    changed(place, api)
+    return _answer(api.now.answers[number])
+
+
+@operation("apigatewayv2", "GetRouteResponses")
+def get_route_responses(place: Place, params: Params) -> dict[str, Any]:
+    api, route = _route_of(place, params)
+    found, token = page(
+        [_answer(one) for one in api.now.answers.values() if one["RouteId"] == route],
+        params,
+        marker="NextToken",
+        size="MaxResults",
+    )
+    return {"Items": found} | ({"NextToken": token} if token else {})
+
+
+def _route_of(place: Place, params: Params) -> tuple[HttpApi, str]:
+    api = http_api_of(place, params["ApiId"])
+    return api, str(_part(api, "Route", params)["RouteId"])
+
+
+def _answer(members: Members) -> Members:
+    return {name: value for name, value in members.items() if name not in {"ApiId", "RouteId"}}

@@ -21,6 +21,8 @@ class Belongings:
     routes: dict[str, Members] = field(default_factory=dict)
     integrations: dict[str, Members] = field(default_factory=dict)
     authorizers: dict[str, Members] = field(default_factory=dict)
+    answers: dict[str, Members] = field(default_factory=dict)
+    """Route responses, each with the id of its route."""
 
 
 @dataclass(slots=True)

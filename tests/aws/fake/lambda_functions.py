@@ -67,6 +67,7 @@ def create_function(place: Place, params: Params) -> dict[str, Any]:
     active_at = place.now + place.delays.function_active
     function = Function(name, arn, configuration, code_bytes, new_revision(place), active_at)
     function.tags = dict(params.get("Tags") or {})
+    function.code = params["Code"].get("ZipFile") or b""
     state.functions[name] = function
     _touch(place, function)
     return configuration_of(place, function)
@@ -115,6 +116,7 @@ def update_function_code(place: Place, params: Params) -> dict[str, Any]:
     code_bytes, sha = _code(told)
     check_storage(place, code_bytes - function.code_bytes)
     function.code_bytes, function.configuration["CodeSha256"] = code_bytes, sha
+    function.code_before, function.code = function.code, told.get("ZipFile") or b""
     _touch(place, function, is_update=True)
     return configuration_of(place, function)
 
@@ -125,6 +127,7 @@ def update_function_configuration(place: Place, params: Params) -> dict[str, Any
     check_idle(place, function)
     check_revision(params.get("RevisionId"), function.revision)
     function.configuration = _configured(function.configuration, place, params)
+    function.code_before = function.code
     _touch(place, function, is_update=True)
     return configuration_of(place, function)
 

@@ -59,6 +59,9 @@ class Function:
     event_invoke: dict[str, dict[str, Any]] = field(default_factory=dict)
     last_number: int = 0
     calls: int = 0
+    code: bytes = b""
+    code_before: bytes = b""
+    """What runs until an update is over."""
 
     @property
     def all_code_bytes(self) -> int:

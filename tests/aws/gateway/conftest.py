@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,9 +32,13 @@ from gateways.engine.document import (
 from gateways.engine.driver import Connection, Listener, Verdict
 from gateways.models import Gateway
 from gateways.remote import RemoteHoldings
+from tests.aws.doubles.fixtures import guarded_aws
 from tests.aws.factories import make_account
 from tests.aws.fake import Answer, FakeAWS
+from tests.aws.fake.http_state import HttpApi, http
+from tests.aws.fake.lambda_state import Function, lambdas
 from tests.aws.fake.rest_state import rest
+from tests.aws.fake.roles import Role, roles
 
 PREFIX = "house"
 LISTENERS = (Listener("production", 443), Listener("sandbox", 443, "sandbox"))
@@ -95,6 +99,7 @@ class Cloud:
     gateway_id: int
     patience_s: float = 0.0
     versions: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    options: dict[str, str] = field(default_factory=lambda: {"prefix": PREFIX})
 
     def driver(self) -> AwsDriver:
         calls = self.fake.calls(
@@ -105,7 +110,7 @@ class Cloud:
             patience_s=self.patience_s,
         )
         connection = Connection(
-            "cloud", listeners=LISTENERS, version=next(self.versions), options={"prefix": PREFIX},
+            "cloud", listeners=LISTENERS, version=next(self.versions), options=self.options,
             holdings=RemoteHoldings(self.gateway_id), calls=calls,
         )  # fmt: skip
         driver = AwsDriver(connection)
@@ -137,16 +142,45 @@ class Cloud:
 
     def call(self, publication: str = "1", value: str = "", path: str = "/orders") -> Answer:
         """As a caller, after a while."""
-        stage = RemoteHoldings(self.gateway_id).resource("stage", f"pub_{publication}") or {}
+        stage = self.stage(publication)
         headers = {"x-api-key": value} if value else {}
         return self.fake.invoke(
             self.account, stage.get("api", ""), stage.get("stage", ""), "GET", path, headers
         )
 
+    def connect(self, publication: str = "1", value: str = "", route: str = "$connect") -> Answer:
+        """As a caller of a WebSocket API: to connect, or a message."""
+        stage = self.stage(publication)
+        headers = {"x-api-key": value} if value else {}
+        return self.fake.invoke(
+            self.account, stage.get("api", ""), stage.get("stage", ""), route, "", headers
+        )
+
+    def stage(self, publication: str = "1") -> Mapping[str, Any]:
+        """What is known of the stage of a publication, of whatever type."""
+        known = RemoteHoldings(self.gateway_id).resources("stage")
+        names = (f"pub_{publication}{kind}" for kind in ("", "/http", "/websocket"))
+        return next((known[name] for name in names if name in known), {})
+
     @property
     def there(self) -> Any:
-        """What is at AWS."""
+        """What is at AWS of REST APIs."""
         return rest(self.fake.at(self.account))
+
+    @property
+    def http(self) -> dict[str, HttpApi]:
+        """The HTTP and WebSocket APIs at AWS."""
+        return http(self.fake.at(self.account))
+
+    @property
+    def functions(self) -> dict[str, Function]:
+        """The functions at AWS."""
+        return lambdas(self.fake.at(self.account)).functions
+
+    @property
+    def roles(self) -> dict[str, Role]:
+        """The roles at AWS."""
+        return roles(self.fake.at(self.account))
 
 
 def new_gateway() -> Gateway:
@@ -170,3 +204,6 @@ def blocked(name: str, until: int = 4_000_000_000) -> Block:
 
 def without(items: Iterable[Item], *names: str) -> tuple[Item, ...]:
     return tuple(item for item in items if item.id not in names)
+
+
+__all__ = ["guarded_aws"]

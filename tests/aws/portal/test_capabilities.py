@@ -122,7 +122,7 @@ class TestQuotas:
         make_proof(cloud.account, quotas=[quota("regional_apis", "Regional REST APIs", 13, 600)])
         fill = fills_of(gateway)["regional_apis"]
         assert (fill.others, fill.used, fill.limit) == (12, 13, 600)
-        RemoteObject.objects.filter(sort="rest_api").delete()
+        RemoteObject.objects.filter(sort="api").delete()
         assert fills_of(gateway)["regional_apis"].used == 14, "it will be made anew"
 
 

@@ -125,7 +125,7 @@ class TestPages:
         publisher.post(reverse("publication-withdraw", args=[publication.public_id]), {"reason": "It moves."})
         cloud.settle(gateway)
         assert cloud.there.apis == {}
-        assert not RemoteObject.objects.filter(sort__in=("stage", "rest_api", "usage_plan")).exists()
+        assert not RemoteObject.objects.filter(sort__in=("stage", "api", "usage_plan")).exists()
         page = text_of(publisher.get("/gateways/cloud/"))
         assert "Nothing is published here" in page
 

@@ -185,7 +185,7 @@ class TestRules:
         gateway = cloud.gateway()
         with pytest.raises(ValidationError, match="is API Gateway in eu-central-1 of Cloud already"):
             cloud.gateway("second")
-        kept = RemoteObject.objects.create(gateway=gateway, sort="rest_api", name="ver_1", value={"id": "a"})
+        kept = RemoteObject.objects.create(gateway=gateway, sort="api", name="ver_1", value={"id": "a"})
         with pytest.raises(ActionRefused, match="still being taken away"):
             retire_gateway(gateway, actor=SYSTEM)
         kept.delete()
