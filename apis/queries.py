@@ -1,27 +1,13 @@
-"""Reads that span what is published: the catalogue, the shown document of a version, what is still missing."""
+"""Reads that span what is published: the shown document of a version, plans on offer, what is still missing."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from functools import reduce
-from operator import and_
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
-from django.contrib.postgres.search import CombinedSearchQuery, SearchQuery, SearchRank
-from django.db.models import (
-    Exists,
-    F,
-    IntegerField,
-    OuterRef,
-    Prefetch,
-    Q,
-    QuerySet,
-    Value,
-)
-from django.db.models.functions import Cast
+from django.db.models import Prefetch, Q, QuerySet
 
 from apis.models import (
     Api,
@@ -35,159 +21,10 @@ from apis.models import (
     Upstream,
 )
 from apis.models.upstream import AI_KINDS
-from apis.models.words import words_of
 from teams.models import Actor, Team, Verb
 
 MOST_QUERY_WORDS = 12
 METHODS = frozenset({"get", "put", "post", "delete", "options", "head", "patch", "trace"})
-LISTED_STATES = (ApiVersion.State.PUBLISHED, ApiVersion.State.DEPRECATED)
-"""States in which a version stands in the catalogue."""
-
-
-# ---- catalogue ----
-
-
-@dataclass(frozen=True, slots=True)
-class CatalogueFilters:
-    """What a reader looks for; empty means no limit. Slugs and codes are those of the URL."""
-
-    text: str = ""
-    tags: tuple[str, ...] = ()
-    team: str = ""
-    visibility: str = ""
-    state: str = ""
-    environment: str = ""
-
-    @property
-    def any(self) -> bool:
-        """Whether anything is asked for at all."""
-        return any((self.text, self.tags, self.team, self.visibility, self.state, self.environment))
-
-
-@dataclass(frozen=True, slots=True)
-class Facet:
-    """A value that the found APIs have, and how many of them."""
-
-    value: str
-    label: str
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Facets:
-    """What the found APIs can be narrowed by, the most frequent first."""
-
-    tags: Sequence[Facet] = field(default_factory=list)
-    teams: Sequence[Facet] = field(default_factory=list)
-
-
-def catalogue(actor: Actor, filters: CatalogueFilters) -> QuerySet[Api]:
-    """APIs on offer that `actor` may see and that match: the best match first, else by name."""
-    found = _narrowed(actor, filters)
-    query = search_query(filters.text)
-    if query is None:
-        return found.order_by("name", "pk")
-    # A whole number, so that a cursor can stand on it.
-    score = Cast(SearchRank(F("search"), query) * Value(1_000_000.0), IntegerField())
-    return found.annotate(score=score).order_by("-score", "name", "pk")
-
-
-def with_offer(apis: QuerySet[Api]) -> QuerySet[Api]:
-    """`apis` with what a card shows: `listed_versions` (newest first) and `offered_plans`, two more queries."""
-    plans = with_newest_limits(Plan.objects.offered()).order_by("name")
-    return apis.prefetch_related(
-        Prefetch(
-            "versions",
-            ApiVersion.objects.filter(state__in=LISTED_STATES).order_by("-major"),
-            to_attr="listed_versions",
-        ),
-        Prefetch("plans", plans, to_attr="offered_plans"),
-    )
-
-
-class Hit(NamedTuple):
-    """An API that a search found: what order, page and facets are made of."""
-
-    pk: int
-    team: int
-    tags: list[str]
-
-
-def catalogue_hits(actor: Actor, filters: CatalogueFilters) -> list[Hit]:
-    """What `catalogue` finds, in its order.
-
-    A page needs count, rows and facets of the same search; asked once, the texts are ranked once.
-    """
-    return [Hit(*row) for row in catalogue(actor, filters).values_list("pk", "team_id", "tags")]
-
-
-def offers_of(ids: Sequence[int]) -> list[Api]:
-    """The APIs of a slice of what was found, in its order, with what a card shows."""
-    apis = {api.pk: api for api in with_offer(_cards().filter(pk__in=ids))}
-    return [apis[pk] for pk in ids if pk in apis]
-
-
-def catalogue_facets(
-    actor: Actor, filters: CatalogueFilters, *, found: Sequence[Hit] | None = None, most: int = 12
-) -> Facets:
-    """Tags of what `filters` find (`found`, where it is known), and teams as if no team were chosen."""
-    hits = catalogue_hits(actor, filters) if found is None else found
-    of_any_team = catalogue_hits(actor, replace(filters, team="")) if filters.team else hits
-    tags = Counter(tag for hit in hits for tag in hit.tags)
-    return Facets(
-        [Facet(tag, tag, n) for tag, n in sorted(tags.items(), key=lambda row: (-row[1], row[0]))[:most]],
-        _team_facets(Counter(hit.team for hit in of_any_team), most),
-    )
-
-
-def _team_facets(counted: Counter[int], most: int) -> list[Facet]:
-    """The teams with the most, of equal ones the first by name."""
-    least = min((n for _pk, n in counted.most_common(most)), default=0)
-    teams = Team.objects.filter(pk__in=[pk for pk, n in counted.items() if n >= least])
-    facets = [Facet(slug, name, counted[pk]) for pk, slug, name in teams.values_list("pk", "slug", "name")]
-    return sorted(facets, key=lambda facet: (-facet.count, facet.label))[:most]
-
-
-def _cards() -> QuerySet[Api]:
-    """APIs without their index of words, which nobody shows."""
-    return Api.objects.select_related("team").defer("search")
-
-
-def search_query(text: str) -> SearchQuery | CombinedSearchQuery | None:
-    """Every word of `text` must occur, whole, as a prefix ("deliv") or by its stem ("deliveries")."""
-    words = words_of(text)[:MOST_QUERY_WORDS]
-    if not words:
-        return None
-    each = [
-        SearchQuery(f"{word}:*", config="simple", search_type="raw")
-        | SearchQuery(word, config="english", search_type="raw")
-        for word in words
-    ]
-    return reduce(and_, each)
-
-
-def _narrowed(actor: Actor, filters: CatalogueFilters) -> QuerySet[Api]:
-    states = [filters.state] if filters.state else list(LISTED_STATES)
-    versions = ApiVersion.objects.filter(api=OuterRef("pk"), state__in=states)
-    visible = Api.objects.visible_to(actor).select_related("team").defer("search")
-    found = visible.filter(Exists(versions), _wanted(filters), first_published_at__isnull=False)
-    query = search_query(filters.text)
-    return found if query is None else found.filter(search=query)
-
-
-def _wanted(filters: CatalogueFilters) -> Q:
-    wanted = Q()
-    if filters.tags:
-        wanted &= Q(tags__contains=list(filters.tags))
-    if filters.team:
-        wanted &= Q(team__slug=filters.team)
-    if filters.visibility:
-        wanted &= Q(visibility=filters.visibility)
-    if filters.environment:
-        plans = Plan.objects.offered().filter(api=OuterRef("pk"))
-        everywhere = Q(environments__isnull=True)
-        wanted &= Q(Exists(plans.filter(everywhere | Q(environments__slug=filters.environment))))
-    return wanted
 
 
 def _newest_revision() -> Prefetch[str, QuerySet[PlanRevision], str]:

@@ -6,8 +6,8 @@ from django import forms
 from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
+from apis.catalogue import CatalogueFilters
 from apis.models import ApiVersion, Environment, Visibility
-from apis.queries import CatalogueFilters
 
 
 class CatalogueForm(forms.Form):

@@ -13,8 +13,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apis.actions import change_api, create_api, share_api, unshare_api
+from apis.catalogue import CatalogueFilters, catalogue, with_offer
 from apis.models import Api
-from apis.queries import CatalogueFilters, catalogue, with_offer
 from apis.rest import serializers
 from apis.rest.reading import own_api, team_named, values_of, visible_api
 from teams.access import OPEN, ResourceViewSet, Rule

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.paginator import Paginator
+from django.core.paginator import Page, Paginator
 from django.http import HttpResponse, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
+from apis.catalogue import CatalogueFilters, Found, look, offers_of
 from apis.forms import CatalogueForm
-from apis.queries import catalogue_facets, catalogue_hits, offers_of
 from teams.access import OPEN, HtmxHttpRequest, htmx_partial, page
+from teams.models import Actor
 
 PAGE_SIZE = 24
+MOST_DIGITS = 9
 VIEWS = ("cards", "table")
 
 
@@ -22,14 +24,13 @@ def catalogue_page(request: HtmxHttpRequest) -> HttpResponseBase:
     """Search, filters and what they find; htmx gets the results alone."""
     form = CatalogueForm(request.GET)
     filters = form.filters
-    hits = catalogue_hits(request.actor, filters)
-    found = Paginator(hits, PAGE_SIZE).get_page(request.GET.get("page"))
+    found, shown = _found(request.actor, filters, request.GET.get("page", ""))
     context = {
         "form": form,
         "filters": filters,
-        "page": found,
-        "apis": offers_of([hit.pk for hit in found.object_list]),
-        "facets": catalogue_facets(request.actor, filters, found=hits),
+        "page": shown,
+        "apis": offers_of(found.ids),
+        "facets": found.facets,
         "view": request.GET.get("view") if request.GET.get("view") in VIEWS else VIEWS[0],
         **_links(request, form.tags),
     }
@@ -40,6 +41,16 @@ def catalogue_page(request: HtmxHttpRequest) -> HttpResponseBase:
     if partial:
         answer.headers["HX-Push-Url"] = _address(request)
     return answer
+
+
+def _found(actor: Actor, filters: CatalogueFilters, number: str) -> tuple[Found, Page[int]]:
+    """What is found, and the page of it that is shown: the nearest one where there is none of that `number`."""
+    wanted = max(int(number[:MOST_DIGITS]), 1) if number.isdecimal() else 1
+    found = look(actor, filters, start=(wanted - 1) * PAGE_SIZE, most=PAGE_SIZE)
+    shown = Paginator(range(found.count), PAGE_SIZE).get_page(wanted)
+    if shown.number != wanted:
+        found = look(actor, filters, start=(shown.number - 1) * PAGE_SIZE, most=PAGE_SIZE)
+    return found, shown
 
 
 def _address(request: HtmxHttpRequest) -> str:

@@ -8,7 +8,7 @@ import hmac
 import re
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -129,10 +129,13 @@ def build_app(agent: Agent) -> Starlette:
             "serving": state.is_serving,
             "problems": state.problems,
         }
-        if request.query_params.get("items") == "no":
+        if request.query_params.get("items") != "new":
+            return _with_items(summary, state.items)
+        known = request.query_params.get("known", "").split(",")
+        new = agent.applier.difference(state.digest, known) if state.is_serving else None
+        if new is None:
             return JSONResponse(summary)
-        body = f'{canonical_json(summary)[:-1]},"items":[{",".join(state.items)}]}}'
-        return Response(body, media_type="application/json")
+        return _with_items({**summary, "since": new.since, "gone": new.gone, "files": new.files}, new.items)
 
     async def get_files(request: Request) -> Response:
         """The files as they lie on disk, whoever wrote them: keys included, as in a push. `?texts=no`: digests."""
@@ -233,6 +236,12 @@ def _health(agent: Agent) -> Callable[[Request], Awaitable[Response]]:
         return JSONResponse({"status": status, kind: live}, status_code=200 if live else 503)
 
     return healthz
+
+
+def _with_items(summary: Mapping[str, object], items: Iterable[str]) -> Response:
+    """The objects are JSON already."""
+    body = f'{canonical_json(summary)[:-1]},"items":[{",".join(items)}]}}'
+    return Response(body, media_type="application/json")
 
 
 async def _whole_body(request: Request) -> bytes | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 import structlog
 
+from gateways.agent.history import Difference, History
 from gateways.agent.plane import DataPlane, NotInForce, Refused, Unreachable
 from gateways.agent.store import Store
 from gateways.engine.document import Kind
@@ -66,6 +67,7 @@ class Applier:
         self._clock = clock
         self._lock = asyncio.Lock()
         self._seen = _NOTHING
+        self._history = History()
         self.held: Push | None = None
 
     def load(self) -> None:
@@ -97,6 +99,7 @@ class Applier:
             await asyncio.to_thread(self._store.save_push, push)
             failpoint("agent.after-save")
             await asyncio.to_thread(self._store.keep_only, set(push.files))
+            self._history.note(self.held, push)
             self.held = push
             logger.info("applied", version=push.version, seconds=round(self._clock() - started, 3))
 
@@ -112,6 +115,12 @@ class Applier:
     async def state_without_waiting(self) -> State:
         """Likewise, but during a push what was seen last: a heartbeat must not wait."""
         return self._seen if self._lock.locked() else await self.state()
+
+    def difference(self, digest: str, known: Collection[str]) -> Difference | None:
+        """What the configuration with that digest has new against one of those whose digests are `known`; None where
+        it is not held any more, or that is not told."""
+        held = self.held
+        return self._history.since(known, held) if held is not None and held.digest == digest else None
 
     async def on_disk(self) -> OnDisk:
         """What the directory really holds, whoever wrote it. It waits for a push that is under way."""

@@ -355,12 +355,12 @@ def references(item: Item) -> tuple[Ref, ...]:
         case ProviderKey(provider=provider):
             return (Ref(Kind.PROVIDER, provider),)
         case AiPart(needs=needs):
-            return tuple(_named(text) for text in needs)
+            return tuple(named(text) for text in needs)
         case _:
             return ()
 
 
-def _named(text: str) -> Ref:
+def named(text: str) -> Ref:
     """The inverse of the text of a Ref."""
     kind, _, name = text.partition("/")
     return Ref(Kind(kind), name)

@@ -211,6 +211,19 @@ def edit_of(old: str, new: str) -> Edit | None:
     return Edit(content_digest(old), at, len(before) - same - at, put, new[-END:])
 
 
+def changed_files(files: Mapping[str, str], told: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """The files that come of `files` by what an agent told of each: its digest, and the edits that lead to it. A file
+    is left out with which they do not."""
+    found = {}
+    for name in files.keys() & told.keys():
+        text = files[name]
+        for edit in told[name]["edits"]:
+            text = Edit(**edit).carried_out(text)
+        if content_digest(text) == told[name]["digest"]:
+            found[name] = text
+    return found
+
+
 def _common_start(one: str, other: str) -> int:
     """How many characters both begin with, by halves: comparing stretches is what Python does fast."""
     low, high = 0, min(len(one), len(other))

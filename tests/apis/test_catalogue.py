@@ -12,8 +12,8 @@ from django.urls import reverse
 
 from apis.actions import freeze_revision, publish_version
 from apis.actions.search import refresh_search
+from apis.catalogue import CatalogueFilters, catalogue, look, search_query, with_offer
 from apis.models import Api, ApiVersion, Visibility
-from apis.queries import CatalogueFilters, catalogue, catalogue_facets, search_query, with_offer
 from teams.models import ANONYMOUS, SYSTEM
 from teams.queries import actor_of_user
 from tests import factories
@@ -124,7 +124,7 @@ class TestSearch:
     def test_facets_count_only_what_the_reader_may_see(self, shop: Any, logistics: Any) -> None:
         offer(shop, "Orders", tags=["a"], visibility="public")
         offer(logistics, "Tours", tags=["a", "b"])
-        facets = catalogue_facets(ANONYMOUS, CatalogueFilters())
+        facets = look(ANONYMOUS, CatalogueFilters(), start=0, most=24).facets
         assert [(facet.value, facet.count) for facet in facets.tags] == [("a", 1)]
         assert [(facet.value, facet.count) for facet in facets.teams] == [("shop", 1)]
 

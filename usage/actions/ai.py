@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from django.db import connection
 
+from usage.actions.arrays import as_array
 from usage.actions.bodies import keep_bodies
 from usage.ai_feed import AiAttempt, AiCall
 from usage.dimensions import CallerFacts, RouteFacts
@@ -186,7 +187,7 @@ def _add(sums: dict[Key, list[int]]) -> None:
         ON CONFLICT ({own}) DO UPDATE SET {add}
     """  # noqa: S608 - built from the names above, no value is in it
     with connection.cursor() as cursor:
-        cursor.execute(statement, [list(column) for column in zip(*rows, strict=True)])
+        cursor.execute(statement, [as_array(column) for column in zip(*rows, strict=True)])
 
 
 _TABLE = AiBucket._meta.db_table

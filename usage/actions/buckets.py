@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 from django.db import connection
 
 from gateways.models import Gateway
+from usage.actions.arrays import as_array
 from usage.latency import step_of
 from usage.totals import DIMENSIONS
 
@@ -106,11 +106,12 @@ def add_sums(sums: Sums) -> None:
                 for kind, minutes in added.items()
                 for spans, at, total in _rows(minutes)
             ]
-            cursor.execute(statement, [list(column) for column in zip(*rows, strict=True)])
+            cursor.execute(statement, [as_array(column) for column in zip(*rows, strict=True)])
 
 
 def _measures(total: Sum) -> tuple[object, ...]:
-    return (total.calls, total.bytes_in, total.bytes_out, total.duration_ms, json.dumps(total.latency))
+    steps = ",".join([f'"{step}":{calls}' for step, calls in total.latency.items()])
+    return (total.calls, total.bytes_in, total.bytes_out, total.duration_ms, f"{{{steps}}}")
 
 
 def _by_kind(gateway: Gateway, calls: Iterable[KnownCall]) -> Sums:

@@ -22,7 +22,7 @@ type Json = dict[str, Any]
 
 CLUSTERS, LISTENERS = "cds.json", "lds.json"
 
-_ROUTES = "rds-"
+ROUTES = "rds-"
 """How the names of files with routes begin."""
 _MAX_CONNECTIONS = 50_000
 
@@ -64,7 +64,7 @@ def composed(
         for name in files
         if name in tried or name == LISTENERS
     }
-    for name in (name for name in files if name.startswith(_ROUTES)):
+    for name in (name for name in files if name.startswith(ROUTES)):
         if CLUSTERS in tried:
             _check_clusters(read(name), read(CLUSTERS))
         elif name in tried:
@@ -91,7 +91,7 @@ def _new(name: str, resources: list[Json], held: str | None) -> list[Json]:
     before = {resource["name"]: resource for resource in _read(held)}
     if name == CLUSTERS:
         return [cluster for cluster in resources if before.get(cluster["name"]) != cluster]
-    if name.startswith(_ROUTES):
+    if name.startswith(ROUTES):
         empty: Json = {"virtual_hosts": []}
         return [without_held(table, before.get(table["name"], empty)) for table in resources]
     return resources

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from gateways.agent.envoy.admin import Admin
-from gateways.agent.envoy.bootstrap import Json, bootstrap, composed, to_try
-from gateways.agent.envoy.routes import routes_in
+from gateways.agent.envoy.bootstrap import ROUTES, Json, bootstrap, composed, to_try
+from gateways.agent.envoy.routes import differ_in_clients_alone, routes_in
 from gateways.agent.envoy.tables import TABLES, check_table
 from gateways.agent.local import is_here, make_room, reserved_ports
 from gateways.agent.plane import NotInForce, Refused, Unreachable
@@ -142,9 +142,9 @@ class EnvoyPlane:
         """Look at what `push` changes and have Envoy validate it. Raises Refused."""
         in_force = held.file_digests if held else {}
         changed = {name for name, found in push.file_digests.items() if in_force.get(name) != found}
-        tried = to_try(changed, in_force)
+        before = held.files if held else {}
+        tried = {name for name in to_try(changed, in_force) if not _lets_others_in(name, push.files, before)}
         try:
-            before = held.files if held else {}
             configuration = await asyncio.to_thread(self._looked_at, push.files, changed, tried, before)
         except (KeyError, TypeError, ValueError, IndexError) as error:
             raise Refused(f"the push does not hold together: {type(error).__name__}: {error}") from None
@@ -318,6 +318,12 @@ class EnvoyPlane:
         deadline = time.monotonic() + DRAIN_S
         while time.monotonic() < deadline and await self.admin.calls_under_way():
             await asyncio.sleep(0.1)
+
+
+def _lets_others_in(name: str, files: Mapping[str, str], in_force: Mapping[str, str]) -> bool:
+    """Whether a file is one of routes, and only lets others call them than the one in force."""
+    is_known = name.startswith(ROUTES) and name in in_force
+    return is_known and differ_in_clients_alone(files[name], in_force[name])
 
 
 def _expected(files: Mapping[str, str]) -> dict[str, tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any
@@ -9,6 +10,22 @@ from typing import Any
 type Json = dict[str, Any]
 
 _ROUTE = "type.googleapis.com/envoy.config.route.v3.Route"
+
+_CLIENTS = re.compile(r'"allowed_clients":\["[\w.-]+"(?:,"[\w.-]+")*\]')
+"""In canonical JSON. No text can look like it: a quotation mark inside of one is escaped."""
+_VERSION = re.compile(r'"version_info":"[0-9a-f]*"')
+
+
+def differ_in_clients_alone(text: str, held: str) -> bool:
+    """Whether two files of routes differ in nothing but who may call: names of subscriptions, all of them plain.
+
+    So it is with every approval. There is nothing in it that Envoy could refuse, and a trial takes a third of a second.
+    """
+    return _without_clients(text) == _without_clients(held)
+
+
+def _without_clients(text: str) -> str:
+    return _VERSION.sub("", _CLIENTS.sub("", text))
 
 
 def routes_in(part: Any) -> Iterator[Json]:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
-from gateways.drivers.agents.known import documents
-from gateways.engine.document import Document, from_plain
+from gateways.drivers.agents.known import documents, files
+from gateways.engine.document import Document, from_plain, named, ref
 from gateways.engine.driver import DriverError, Mark, Node
 from gateways.engine.http import HttpClient
+from gateways.engine.pushes import changed_files
 
 PUSH_SECONDS = 120.0
 ASK_SECONDS = 30.0
@@ -53,15 +54,14 @@ class AgentClient:
             return dict(answer.json())
 
     def served(self) -> Served:
-        """What the node serves now. A document that this process knows by its digest is not sent again."""
-        plain = self._get("/v1/config?items=no")
-        digest = str(plain["digest"])
-        known = documents.get(digest) if plain["serving"] is True else None
-        if known is not None:
-            return Served(Mark(int(plain["version"]), digest), known, ())
-        plain = self._get("/v1/config")
-        document = Document.of(from_plain(item) for item in plain["items"])
-        documents.keep(document)
+        """What the node serves now. A document that this process knows by its digest is not sent again, and of one
+        that another worker pushed meanwhile only what is new."""
+        plain = self._get(f"/v1/config?items=new&known={','.join(documents.digests())}")
+        document = _known(plain) if plain["serving"] is True else None
+        if document is None:
+            plain = self._get("/v1/config")
+            document = Document.of(from_plain(item) for item in plain["items"])
+            documents.keep(document)
         mark = Mark(int(plain["version"]), str(plain["digest"]))
         return Served(mark, document, tuple(plain["problems"]))
 
@@ -77,6 +77,24 @@ class AgentClient:
         return HttpClient(
             self.node.url, token=self._token, timeout=timeout, retries=retries, ca_file=self._ca_file
         )
+
+
+def _known(plain: Mapping[str, Any]) -> Document | None:
+    """The document that a node serves, by its digest or by what is new in it against one that is known; None where
+    neither leads there."""
+    digest, since = str(plain["digest"]), str(plain.get("since", ""))
+    known, base = documents.get(digest), documents.get(since)
+    if known is not None or base is None:
+        return known
+    gone = {named(name) for name in plain["gone"]}
+    new = {ref(item): item for item in map(from_plain, plain["items"])}
+    items = {**base.items, **new}
+    document = Document.of((item for name, item in items.items() if name not in gone), like=base)
+    if document.digest() != digest:
+        return None
+    documents.keep(document)
+    files.keep(digest, changed_files(files.get(since), plain["files"]))
+    return document
 
 
 def on_every_node[T](

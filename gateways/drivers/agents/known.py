@@ -31,6 +31,11 @@ class DocumentCache:
         with self._lock:
             return self._documents.get(found)
 
+    def digests(self) -> list[str]:
+        """Those of the documents that are kept."""
+        with self._lock:
+            return list(self._documents)
+
     def keep(self, document: Document) -> None:
         """Keep `document`; the one kept longest goes when there are too many."""
         with self._lock:

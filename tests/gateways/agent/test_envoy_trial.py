@@ -13,7 +13,7 @@ import pytest
 
 from gateways.agent.envoy.bootstrap import composed, to_try
 from gateways.agent.envoy.plane import EnvoyPlane
-from gateways.agent.envoy.routes import routes_in
+from gateways.agent.envoy.routes import differ_in_clients_alone, routes_in
 from gateways.agent.plane import Refused
 from gateways.agent.settings import read_settings
 from gateways.agent.store import Store
@@ -173,3 +173,31 @@ def test_a_route_to_a_cluster_that_is_not_there_does_not_pass(changed: str) -> N
     wanted = {**in_force, changed: (less if changed == "cds.json" else whole)[changed]}
     with pytest.raises(ValueError, match="names the cluster upb_"):
         trial(wanted, in_force)
+
+
+class TestWhoMayCall:
+    """An approval changes who may call a route, and nothing that Envoy could refuse."""
+
+    before = rendered(make.catalogue(2))
+
+    def test_waits_for_no_trial(self) -> None:
+        after = rendered(make.catalogue(2, make.grant("9", "0001"), make.key("9")))
+        assert after["rds-8080.json"] != self.before["rds-8080.json"]
+        assert differ_in_clients_alone(after["rds-8080.json"], self.before["rds-8080.json"])
+
+    def test_a_route_that_changes_as_well_is_tried(self) -> None:
+        document = make.catalogue(2, make.grant("9", "0001"))
+        moved = replace(next(document.of_kind(Route)), cors_origins=("https://shop.example",))
+        after = rendered(
+            Document({**document.items, next(n for n in document.items if n.id == moved.id): moved})
+        )
+        assert not differ_in_clients_alone(after["rds-8080.json"], self.before["rds-8080.json"])
+
+    @pytest.mark.parametrize("client", ["", 'a\\"b', "a b", "x]", "é\n"])
+    def test_what_is_no_plain_name_is_tried(self, client: str) -> None:
+        text = self.before["rds-8080.json"]
+        changed = text.replace(
+            '"allowed_clients":["-nobody-"', f'"allowed_clients":["{client}","-nobody-"', 1
+        )
+        assert changed != text
+        assert not differ_in_clients_alone(changed, text)
