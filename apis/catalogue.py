@@ -9,7 +9,18 @@ from operator import and_
 
 from django.contrib.postgres.search import CombinedSearchQuery, SearchQuery, SearchRank
 from django.db import connection
-from django.db.models import Count, Exists, F, IntegerField, OuterRef, Prefetch, Q, QuerySet, Value
+from django.db.models import (
+    Count,
+    Exists,
+    Expression,
+    F,
+    IntegerField,
+    OuterRef,
+    Prefetch,
+    Q,
+    QuerySet,
+    Value,
+)
 from django.db.models.functions import Cast
 
 from apis.models import Api, ApiVersion, Plan
@@ -58,17 +69,17 @@ class Facets:
 
 def catalogue(actor: Actor, filters: CatalogueFilters) -> QuerySet[Api]:
     """APIs on offer that `actor` may see and that match: the best match first, else by name."""
-    if search_query(filters.text) is None:
-        return _narrowed(actor, filters).order_by("name", "pk")
-    return _scored(actor, filters).order_by("-score", "name", "pk")
+    found, query = _narrowed(actor, filters), search_query(filters.text)
+    if query is None:
+        return found.order_by("name", "pk")
+    return found.annotate(score=_score(query)).order_by("-score", "name", "pk")
 
 
-def _scored(actor: Actor, filters: CatalogueFilters) -> QuerySet[Api]:
-    """What is found, with `score`: how well it matches. A whole number, so that a cursor can stand on it."""
-    query, score = search_query(filters.text), Value(0, IntegerField())
-    if query is not None:
-        score = Cast(SearchRank(F("search"), query) * Value(1_000_000.0), IntegerField())
-    return _narrowed(actor, filters).annotate(score=score)
+def _score(query: SearchQuery | CombinedSearchQuery | None) -> Expression:
+    """How well it matches: a whole number, so that a cursor can stand on it."""
+    if query is None:
+        return Value(0, IntegerField())
+    return Cast(SearchRank(F("search"), query) * Value(1_000_000.0), IntegerField())
 
 
 def with_offer(apis: QuerySet[Api]) -> QuerySet[Api]:
@@ -127,7 +138,8 @@ def _look(
     actor: Actor, filters: CatalogueFilters, start: int, most: int
 ) -> tuple[int, list[int], _Counted[str], _Counted[int]]:
     """How many, some ids, the most frequent tags, and how many each team has."""
-    hits = _scored(actor, filters).order_by().values("id", "team_id", "name", "tags", "score")
+    score = _score(search_query(filters.text))
+    hits = _narrowed(actor, filters).order_by().values("id", "team_id", "name", "tags", score=score)
     statement, values = hits.query.sql_with_params()
     with connection.cursor() as cursor:
         cursor.execute(_LOOK.format(hits=statement), [*values, start, most, MOST_FACETS])
