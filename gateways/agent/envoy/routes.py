@@ -11,7 +11,7 @@ type Json = dict[str, Any]
 
 _ROUTE = "type.googleapis.com/envoy.config.route.v3.Route"
 
-_CLIENTS = re.compile(r'"allowed_clients":\["[\w.-]+"(?:,"[\w.-]+")*\]')
+_CLIENTS = re.compile(r'"allowed_clients":\["[\w.-]+"(?:,"[\w.-]+")*\]', re.ASCII)
 """In canonical JSON. No text can look like it: a quotation mark inside of one is escaped."""
 _VERSION = re.compile(r'"version_info":"[0-9a-f]*"')
 

@@ -193,7 +193,7 @@ class TestWhoMayCall:
         )
         assert not differ_in_clients_alone(after["rds-8080.json"], self.before["rds-8080.json"])
 
-    @pytest.mark.parametrize("client", ["", 'a\\"b', "a b", "x]", "é\n"])
+    @pytest.mark.parametrize("client", ["", 'a\\"b', "a b", "x]", "é", "é\n"])
     def test_what_is_no_plain_name_is_tried(self, client: str) -> None:
         text = self.before["rds-8080.json"]
         changed = text.replace(
